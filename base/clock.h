@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The monotonic clock, and the cycle counter for what must be cheaper than a clock. */
+#ifndef RILL_BASE_CLOCK_H
+#define RILL_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* CLOCK_MONOTONIC in nanoseconds, through the vDSO (about 30 ns). */
+uint64_t rill_clock_mono(void);
+
+/* A counter that only ever serves to compare durations on one CPU; its unit is the machine's. */
+static inline uint64_t rill_cycles(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t v;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+	return v;
+#else
+	return rill_clock_mono();
+#endif
+}
+
+#endif

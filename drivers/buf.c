@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "drivers/buf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void rill_buf_pool_add(struct rill_buf_pool *p, struct rill_buf *b, uint8_t *head, uint8_t *end)
+{
+	memset(b, 0, sizeof(*b));
+	b->head = head;
+	b->end = end;
+	b->pool = p;
+	b->next = p->free;
+	p->free = b;
+	p->size++;
+	p->available++;
+	p->buf_bytes = (uint32_t)(end - head);
+}
+
+int rill_buf_pool_init_heap(struct rill_buf_pool *p, uint32_t count, uint32_t buf_bytes)
+{
+	size_t stride = (RILL_BUF_HEADER_SIZE + (size_t)buf_bytes + 127) & ~(size_t)127;
+
+	memset(p, 0, sizeof(*p));
+	p->memory_len = stride * count;
+	p->memory = aligned_alloc(128, p->memory_len);
+	if (!p->memory)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t *at = (uint8_t *)p->memory + i * stride;
+
+		rill_buf_pool_add(p, (struct rill_buf *)at, at + RILL_BUF_HEADER_SIZE, at + stride);
+	}
+	return 0;
+}
+
+void rill_buf_pool_fini_heap(struct rill_buf_pool *p)
+{
+	free(p->memory);
+	memset(p, 0, sizeof(*p));
+}
+
+uint32_t rill_buf_pool_reclaim(struct rill_buf_pool *p)
+{
+	if (!rill_load_relaxed(&p->returned))
+		return p->available;
+	/* acquire: pairs with the release in rill_buf_put(), so that the returner's last use is over */
+	struct rill_buf *b = rill_exchange_acquire(&p->returned, NULL);
+
+	while (b) {
+		struct rill_buf *next = b->next;
+
+		b->next = p->free;
+		p->free = b;
+		p->available++;
+		b = next;
+	}
+	return p->available;
+}
+
+struct rill_buf *rill_buf_alloc(struct rill_buf_pool *p)
+{
+	if (RILL_UNLIKELY(!p->free) && rill_buf_pool_reclaim(p) == 0) {
+		p->alloc_failures++;
+		return NULL;
+	}
+	struct rill_buf *b = p->free;
+
+	p->free = b->next;
+	p->available--;
+	b->next = NULL;
+	b->data = b->head + RILL_BUF_HEADROOM;
+	b->len = 0;
+	b->flags = 0;
+	b->time_ns = 0;
+	rill_store_relaxed(&b->refs, 1);
+	return b;
+}
+
+/* True when the caller's reference was the last. */
+static bool drop_ref(struct rill_buf *b)
+{
+	/* A sole holder needs no read-modify-write: nobody else can be adding a reference. */
+	if (rill_buf_exclusive(b))
+		return true;
+	/* release: our use ends here; acquire: for the one who frees, everybody's use has ended */
+	return rill_fetch_sub_acq_rel(&b->refs, 1) == 1;
+}
+
+void rill_buf_put(struct rill_buf *b)
+{
+	if (!b || !drop_ref(b))
+		return;
+	struct rill_buf_pool *p = b->pool;
+	struct rill_buf *head = rill_load_relaxed(&p->returned);
+
+	do {
+		b->next = head;
+		/* release: pairs with the acquire in rill_buf_pool_reclaim() */
+	} while (!rill_cas_release(&p->returned, &head, b));
+}
+
+void rill_buf_put_owner(struct rill_buf_pool *owner, struct rill_buf *b)
+{
+	if (!b)
+		return;
+	if (b->pool != owner) {
+		rill_buf_put(b);
+		return;
+	}
+	if (!drop_ref(b))
+		return;
+	b->next = owner->free;
+	owner->free = b;
+	owner->available++;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* All of rill. */
+#ifndef RILL_RILL_H
+#define RILL_RILL_H
+
+#include <rill/base.h>
+#include <rill/net.h>
+#include <rill/runtime.h>
+#include <rill/select.h>
+#include <rill/sync.h>
+#include <rill/task.h>
+#include <rill/time.h>
+
+#endif
