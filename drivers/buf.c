@@ -81,6 +81,7 @@ struct rill_buf *rill_buf_alloc(struct rill_buf_pool *p)
 /* True when the caller's reference was the last. */
 static bool drop_ref(struct rill_buf *b)
 {
+	RILL_DEBUG_ASSERT(rill_load_relaxed(&b->refs) > 0);
 	/* A sole holder needs no read-modify-write: nobody else can be adding a reference. */
 	if (rill_buf_exclusive(b))
 		return true;
@@ -95,6 +96,8 @@ void rill_buf_put(struct rill_buf *b)
 	struct rill_buf_pool *p = b->pool;
 	struct rill_buf *head = rill_load_relaxed(&p->returned);
 
+	/* So that one put too many is noticed; nobody else looks at a free buffer. */
+	rill_store_relaxed(&b->refs, 0);
 	do {
 		b->next = head;
 		/* release: pairs with the acquire in rill_buf_pool_reclaim() */
@@ -111,6 +114,7 @@ void rill_buf_put_owner(struct rill_buf_pool *owner, struct rill_buf *b)
 	}
 	if (!drop_ref(b))
 		return;
+	rill_store_relaxed(&b->refs, 0);
 	b->next = owner->free;
 	owner->free = b;
 	owner->available++;

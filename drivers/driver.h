@@ -89,6 +89,9 @@ struct rill_nic {
 int rill_nic_open(const char *spec, unsigned queues, struct rill_nic **ret_nic, char *error);
 void rill_nic_close(struct rill_nic *nic);
 
+/* For drivers: writes the message into error and returns err, a negative errno. */
+int rill_nic_fail(char *error, int err, const char *fmt, ...) RILL_PRINTF(3, 4);
+
 /* All drivers of this build, NULL-terminated. */
 extern const struct rill_driver *const rill_drivers[];
 

@@ -75,6 +75,7 @@ struct rill_scope {
 	struct rill_token *token;
 	uint64_t deadline_ns;
 	bool shield;
+	void *opaque[3];
 };
 
 /* deadline_ns is absolute (RILL_FOREVER: none); token may be NULL. */
