@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The receive queue (in order, payload only) and the window that follows from it. */
+#ifndef RILL_NETSTACK_TCP_RECVQ_H
+#define RILL_NETSTACK_TCP_RECVQ_H
+
+#include "netstack/tcp/tcb.h"
+
+/* How many buffers max_bytes of received data may pin before small ones are merged. */
+uint32_t rill_recvq_bufs_max(const struct rill_tcb *tcb);
+/*
+ * Adds b's bytes behind last if they are few, or if force, and there is room. Then b's reference
+ * was given back.
+ */
+bool rill_recvq_merge(struct rill_tcp_env *env, struct rill_buf *last, struct rill_buf *b,
+		      bool force);
+/* Bytes that are next in order; takes the reference. */
+void rill_recvq_push(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b);
+uint32_t rill_recvq_copy(struct rill_tcb *tcb, struct rill_tcp_env *env, uint8_t *data, size_t len);
+struct rill_buf *rill_recvq_pop(struct rill_tcb *tcb);
+void rill_recvq_clear(struct rill_tcb *tcb, struct rill_tcp_env *env);
+
+/* The window field of a segment that is being sent now, and rcv_wnd with it. shift: 0 in a SYN. */
+uint16_t rill_recvq_window(struct rill_tcb *tcb, uint8_t shift);
+/*
+ * After the user has read: whether the peer should hear of the room before it runs into the edge.
+ */
+bool rill_recvq_update_due(const struct rill_tcb *tcb);
+
+#endif

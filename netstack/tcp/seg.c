@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "netstack/tcp/seg.h"
+
+#include "netstack/tcp/options.h"
+#include "netstack/wire/bytes.h"
+#include "netstack/wire/checksum.h"
+
+#include <netinet/in.h>
+
+#define CHECKSUM_AT 16
+
+static bool checksum_ok(const struct rill_buf *b, const struct rill_ip *src,
+			const struct rill_ip *dst)
+{
+	uint32_t sum;
+
+	if (b->flags & RILL_BUF_CSUM_OK)
+		return true;
+	sum = rill_csum_pseudo(src, dst, IPPROTO_TCP, b->len);
+	return rill_csum_fold(rill_csum_add(sum, b->data, b->len)) == 0;
+}
+
+enum rill_drop rill_tcp_parse(struct rill_buf *b, const struct rill_ip *src,
+			      const struct rill_ip *dst, struct rill_tcp_seg *ret_seg)
+{
+	const uint8_t *h = b->data;
+	uint32_t header_len;
+
+	if (b->len < RILL_TCP_HEADER_LEN)
+		return RILL_DROP_TCP_SHORT;
+	header_len = (uint32_t)(h[12] >> 4) * 4;
+	if (header_len < RILL_TCP_HEADER_LEN || header_len > b->len)
+		return RILL_DROP_TCP_SHORT;
+	if (!checksum_ok(b, src, dst))
+		return RILL_DROP_TCP_CHECKSUM;
+	ret_seg->src_port = rill_load_be16(h);
+	ret_seg->dst_port = rill_load_be16(h + 2);
+	if (!ret_seg->src_port || !ret_seg->dst_port)
+		return RILL_DROP_TCP_PORT;
+	ret_seg->seq = rill_load_be32(h + 4);
+	ret_seg->ack = rill_load_be32(h + 8);
+	ret_seg->flags = h[13];
+	ret_seg->wnd = rill_load_be16(h + 14);
+	ret_seg->src = src;
+	ret_seg->dst = dst;
+	rill_tcp_options_parse(h + RILL_TCP_HEADER_LEN, header_len - RILL_TCP_HEADER_LEN,
+			       &ret_seg->opt);
+	rill_buf_pull(b, header_len);
+	ret_seg->len = b->len;
+	return RILL_DROP_NONE;
+}
+
+static void emit_checksum(struct rill_buf *b, const struct rill_tcp_header *h, bool csum_offload)
+{
+	uint32_t sum = rill_csum_pseudo(&h->src.ip, &h->dst.ip, IPPROTO_TCP, b->len);
+
+	if (csum_offload) {
+		b->flags |= RILL_BUF_CSUM_PARTIAL;
+		b->csum_start = 0;
+		b->csum_offset = CHECKSUM_AT;
+		rill_store_raw16(b->data + CHECKSUM_AT, rill_csum_fold_partial(sum));
+		return;
+	}
+	b->flags &= (uint16_t)~RILL_BUF_CSUM_PARTIAL;
+	sum = rill_csum_add(sum, b->data, b->len);
+	rill_store_raw16(b->data + CHECKSUM_AT, rill_csum_fold(sum));
+}
+
+void rill_tcp_emit(struct rill_buf *b, const struct rill_tcp_header *h, bool csum_offload)
+{
+	uint32_t header_len = RILL_TCP_HEADER_LEN + h->options_len;
+	uint8_t *p = rill_buf_push(b, header_len);
+
+	RILL_DEBUG_ASSERT(h->options_len % 4 == 0 && h->options_len <= RILL_TCP_OPTIONS_MAX);
+	rill_store_be16(p, h->src.port);
+	rill_store_be16(p + 2, h->dst.port);
+	rill_store_be32(p + 4, h->seq);
+	rill_store_be32(p + 8, h->ack);
+	p[12] = (uint8_t)(header_len / 4 << 4);
+	p[13] = h->flags;
+	rill_store_be16(p + 14, h->wnd);
+	rill_store_raw16(p + CHECKSUM_AT, 0);
+	rill_store_be16(p + 18, 0); /* the urgent pointer is never used (RFC 6093) */
+	if (h->options_len)
+		memcpy(p + RILL_TCP_HEADER_LEN, h->options, h->options_len);
+	emit_checksum(b, h, csum_offload);
+}

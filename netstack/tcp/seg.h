@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A TCP segment, taken apart. Nothing above this file looks at raw header bytes on receive; nothing
+ * but seg.c and options.c writes them.
+ */
+#ifndef RILL_NETSTACK_TCP_SEG_H
+#define RILL_NETSTACK_TCP_SEG_H
+
+#include <rill/net.h>
+
+#include "drivers/buf.h"
+#include "netstack/wire/drop.h"
+
+#define RILL_TCP_HEADER_LEN 20
+#define RILL_TCP_OPTIONS_MAX 40
+/* Timestamps with two no-operations in front (RFC 7323, appendix A). */
+#define RILL_TCP_TIMESTAMPS_LEN 12
+/* RFC 7323, 2.3. */
+#define RILL_TCP_WSCALE_MAX 14
+
+enum rill_tcp_flags {
+	RILL_TCP_FIN = 1,
+	RILL_TCP_SYN = 2,
+	RILL_TCP_RST = 4,
+	RILL_TCP_PSH = 8,
+	RILL_TCP_ACK = 16,
+	RILL_TCP_URG = 32,
+};
+
+/* Which options were there. */
+enum rill_tcp_opts {
+	RILL_TCP_OPT_MSS = 1,
+	RILL_TCP_OPT_WSCALE = 2,
+	RILL_TCP_OPT_TIMESTAMPS = 4,
+	RILL_TCP_OPT_SACK_PERMITTED = 8,
+};
+
+struct rill_tcp_options_seen {
+	uint8_t present; /* enum rill_tcp_opts */
+	uint8_t wscale;	 /* at most RILL_TCP_WSCALE_MAX */
+	uint16_t mss;
+	uint32_t tsval;
+	uint32_t tsecr;
+};
+
+struct rill_tcp_seg {
+	uint32_t seq;
+	uint32_t ack;
+	uint32_t len;  /* payload bytes; SYN and FIN not counted */
+	uint16_t wnd;  /* as on the wire, unscaled */
+	uint8_t flags; /* enum rill_tcp_flags */
+	struct rill_tcp_options_seen opt;
+	uint16_t src_port; /* host order */
+	uint16_t dst_port;
+	const struct rill_ip *src; /* the caller's; must outlive the segment */
+	const struct rill_ip *dst;
+};
+
+/* Sequence numbers that the segment takes: payload, SYN and FIN. */
+static inline uint32_t rill_tcp_seg_span(const struct rill_tcp_seg *seg)
+{
+	return seg->len + !!(seg->flags & RILL_TCP_SYN) + !!(seg->flags & RILL_TCP_FIN);
+}
+
+/*
+ * b holds the TCP header and everything after it, exactly as long as IP says. Verifies the checksum
+ * unless RILL_BUF_CSUM_OK. On success b is left with the payload alone. The reference stays with
+ * the caller.
+ */
+enum rill_drop rill_tcp_parse(struct rill_buf *b, const struct rill_ip *src,
+			      const struct rill_ip *dst, struct rill_tcp_seg *ret_seg);
+
+/* What goes into a header to be sent. */
+struct rill_tcp_header {
+	struct rill_addr src;
+	struct rill_addr dst;
+	uint32_t seq;
+	uint32_t ack;
+	uint16_t wnd;
+	uint8_t flags;
+	uint8_t options_len; /* a multiple of 4 */
+	const uint8_t *options;
+};
+
+/*
+ * Puts the header in front of the payload in b, checksum included: whole, or left to the NIC when
+ * csum_offload. b must be exclusive and have the headroom.
+ */
+void rill_tcp_emit(struct rill_buf *b, const struct rill_tcp_header *h, bool csum_offload);
+
+#endif

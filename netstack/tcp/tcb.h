@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One TCP connection (RFC 9293): state and the calls on it. Everything is a function of (state,
+ * segment, now): no clock, no lock, no memory of its own. The caller owns the struct, serialises
+ * the calls, and
+ *
+ *   - after a batch of rill_tcb_input(), after each call of the user's and after
+ *     rill_tcb_on_timer() calls rill_tcb_output(), which sends whatever may now be sent, ACKs
+ *     included (MUST-58, MUST-59);
+ *   - sets its timer to rill_tcb_next_deadline() and calls rill_tcb_on_timer() then (earlier is
+ *     harmless);
+ *   - reads and clears tcb->events.
+ *
+ * Variables have the names of RFC 9293 (SND.UNA is snd_una) where it has one.
+ *
+ * The sequence space of the sender:
+ *
+ *      snd_una <= snd_rtx <= snd_nxt <= snd_end (+ 1 for a FIN)
+ *         |          |          |          |
+ *     not acked   next to    highest    last byte queued
+ *                  send       sent
+ *
+ * snd_rtx is behind snd_nxt only after a retransmission timeout, while everything is sent again.
+ */
+#ifndef RILL_NETSTACK_TCP_TCB_H
+#define RILL_NETSTACK_TCP_TCB_H
+
+#include <rill/net.h>
+
+#include "drivers/buf.h"
+#include "netstack/tcp/env.h"
+#include "netstack/tcp/seg.h"
+
+/* RFC 9293, 3.3.2. LISTEN is the caller's: a listener has no tcb. */
+enum rill_tcp_state {
+	RILL_TCP_CLOSED = 0,
+	RILL_TCP_SYN_SENT,
+	RILL_TCP_SYN_RCVD,
+	RILL_TCP_ESTABLISHED,
+	RILL_TCP_FIN_WAIT_1,
+	RILL_TCP_FIN_WAIT_2,
+	RILL_TCP_CLOSE_WAIT,
+	RILL_TCP_CLOSING,
+	RILL_TCP_LAST_ACK,
+	RILL_TCP_TIME_WAIT,
+	RILL_TCP_STATE_COUNT,
+};
+
+/* Set by input, timers and user calls; the caller clears what it has dealt with. */
+enum rill_tcb_events {
+	RILL_TCB_CONNECTED = 1,	 /* connect succeeded */
+	RILL_TCB_ACCEPTABLE = 2, /* a passive connection is established */
+	RILL_TCB_READABLE = 4,	 /* data, end of stream, or an error */
+	RILL_TCB_WRITABLE = 8,	 /* a quarter of the send buffer is free again, or an error */
+	RILL_TCB_CLOSED = 16,	 /* state CLOSED: why is in error. Nothing more will happen */
+};
+
+enum rill_tcb_flags {
+	RILL_TCB_PASSIVE = 1 << 0,	   /* came from a listener (MUST-11) */
+	RILL_TCB_NODELAY = 1 << 1,	   /* Nagle off (MUST-17) */
+	RILL_TCB_TIMESTAMPS = 1 << 2,	   /* agreed on (RFC 7323) */
+	RILL_TCB_ACK_NOW = 1 << 3,	   /* an ACK is due at the next output */
+	RILL_TCB_FIN_QUEUED = 1 << 4,	   /* a FIN follows the last byte queued */
+	RILL_TCB_FIN_SEEN = 1 << 5,	   /* the peer's FIN is at fin_seq */
+	RILL_TCB_FIN_RCVD = 1 << 6,	   /* and everything in front of it is here */
+	RILL_TCB_RCV_SHUT = 1 << 7,	   /* the user wants no more data */
+	RILL_TCB_ORPHAN = 1 << 8,	   /* the user is gone */
+	RILL_TCB_RECOVERY = 1 << 9,	   /* fast recovery (RFC 6582) */
+	RILL_TCB_PARTIAL_ACKED = 1 << 10,  /* a partial ACK came in this recovery */
+	RILL_TCB_PERSIST = 1 << 11,	   /* rtx_at is the persist timer's */
+	RILL_TCB_PROBE = 1 << 12,	   /* it has expired: a probe is due */
+	RILL_TCB_SYN_RESENT = 1 << 13,	   /* the SYN was lost: RFC 6298 5.7, RFC 5681 3.1 */
+	RILL_TCB_RTT_VALID = 1 << 14,	   /* srtt_us and rttvar_us hold something */
+	RILL_TCB_REPEAT_HEAD = 1 << 15,	   /* recovery wants the first segment sent again */
+	RILL_TCB_NO_WSCALE = 1 << 16,	   /* the peer does not scale windows */
+};
+
+struct rill_tcb {
+	/* What every segment touches, either way. */
+	uint8_t state; /* enum rill_tcp_state */
+	uint8_t snd_wscale;
+	uint8_t rcv_wscale;
+	uint8_t quick_acks; /* ACKs not to be delayed yet */
+	uint32_t flags;	    /* enum rill_tcb_flags */
+	uint32_t events;    /* enum rill_tcb_events */
+	int error;	    /* negative errno, once the connection broke */
+
+	/* Receiving. */
+	uint32_t rcv_nxt;
+	uint32_t rcv_wnd;	/* what is left of the largest window offered */
+	uint32_t last_ack_sent; /* RFC 7323, 4.3 */
+	uint32_t ts_recent;
+	uint32_t rcv_queued;  /* bytes in recvq */
+	uint32_t rcv_buf_max; /* bytes of recvq; the window follows from it */
+	uint32_t fin_seq;     /* with FIN_SEEN */
+	uint16_t rcv_mss;     /* the largest payload seen, for counting ACKs */
+	uint16_t dup_acks_due; /* one for each segment that came out of order */
+	struct rill_buf_queue recvq; /* in order, payload only */
+	struct rill_buf_queue reass; /* out of order, sorted, disjoint */
+	uint64_t ts_recent_ns;	     /* when ts_recent was set */
+
+	/* Sending. */
+	uint32_t snd_una;
+	uint32_t snd_nxt;
+	uint32_t snd_rtx;
+	uint32_t snd_end;
+	uint32_t snd_wnd;
+	uint32_t snd_wl1;
+	uint32_t snd_wl2;
+	uint32_t max_snd_wnd;
+	uint16_t snd_mss;  /* payload of a full segment: options are taken off (RFC 6691) */
+	uint8_t dup_acks;  /* consecutive ones received */
+	uint8_t rtx_count; /* timeouts and probes in a row without an answer */
+	uint32_t snd_buf_max;
+	struct rill_buf *sendq_first; /* everything from snd_una to snd_end, see sendq.h */
+	struct rill_buf *sendq_last;
+	struct rill_buf *snd_cur; /* the one that holds snd_rtx; NULL: none does */
+	uint32_t sendq_count;
+	uint8_t backoff; /* of the persist timer */
+
+	/* Congestion control and recovery. */
+	const struct rill_tcp_cc *cc;
+	uint32_t cwnd;
+	uint32_t ssthresh;
+	uint32_t cc_acked; /* bytes acknowledged since cwnd last grew (RFC 3465) */
+	uint32_t recover;  /* RFC 6582 */
+	uint32_t srtt_us;
+	uint32_t rttvar_us;
+	uint32_t rto_us;
+	uint32_t ts_offset; /* of our timestamps (RFC 7323, 7.1) */
+	uint32_t rtx_ts;       /* our timestamp when something was last sent again */
+	uint64_t last_send_ns; /* of data or SYN */
+
+	/* Deadlines; RILL_FOREVER: off. */
+	uint64_t rtx_at;    /* retransmission, or persist */
+	uint64_t ack_at;    /* delayed ACK */
+	uint64_t linger_at; /* TIME-WAIT, FIN-WAIT-2 without user */
+
+	/* What changes rarely. */
+	struct rill_addr local;
+	struct rill_addr remote;
+	uint32_t iss;
+	uint32_t irs;
+	int soft_error;	   /* from ICMP: the reason to give should the connection time out */
+	uint16_t mss_ours; /* announced, without options */
+	uint64_t bytes_sent;
+	uint64_t bytes_received;
+	uint32_t retransmits;
+	uint32_t rto_count;
+	uint32_t fast_recoveries;
+};
+
+RILL_STATIC_ASSERT(sizeof(struct rill_tcb) <= 512, "a connection is eight cache lines");
+
+/*
+ * CLOSED, with the buffer sizes and nodelay of env->params, which the caller may change before
+ * connecting or accepting (snd_buf_max, rcv_buf_max, RILL_TCB_NODELAY).
+ */
+void rill_tcb_init(struct rill_tcb *tcb, const struct rill_tcp_env *env,
+		   const struct rill_addr *local, const struct rill_addr *remote);
+/* Gives back every buffer. Sends nothing. Any state. */
+void rill_tcb_fini(struct rill_tcb *tcb, struct rill_tcp_env *env);
+
+/* ---- opening ---- */
+
+/* CLOSED -> SYN-SENT. */
+void rill_tcb_connect(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
+/*
+ * CLOSED -> SYN-RCVD, for a seg that rill_tcp_listen_check() let through. old: the connection in
+ * TIME-WAIT whose place it takes (rill_tcb_reusable()), or NULL.
+ */
+void rill_tcb_accept(struct rill_tcb *tcb, struct rill_tcp_env *env, const struct rill_tcp_seg *seg,
+		     const struct rill_tcb *old, uint64_t now);
+/*
+ * What a listener makes of a segment (RFC 9293, 3.10.7.2): NONE is a SYN to accept. Sends a RST if
+ * due.
+ */
+enum rill_drop rill_tcp_listen_check(struct rill_tcp_env *env, const struct rill_tcp_seg *seg);
+/* Whether seg may open a new connection over tcb in TIME-WAIT (RFC 9293, 3.6.1; RFC 6191). */
+bool rill_tcb_reusable(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg);
+
+/* ---- driving ---- */
+
+/* Takes the reference of b in any case. The reason, when the segment did nothing. */
+enum rill_drop rill_tcb_input(struct rill_tcb *tcb, struct rill_tcp_env *env,
+			      struct rill_tcp_seg *seg, struct rill_buf *b, uint64_t now);
+void rill_tcb_output(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
+void rill_tcb_on_timer(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
+/* RILL_FOREVER: none. */
+uint64_t rill_tcb_next_deadline(const struct rill_tcb *tcb);
+/*
+ * An ICMP error about a segment of ours that began at seq; error is the negative errno it stands
+ * for, hard when its code is one of RFC 1122's 4.2.3.9 hard errors. Ends a connection only while it
+ * is opening.
+ */
+void rill_tcb_icmp_error(struct rill_tcb *tcb, struct rill_tcp_env *env, int error, bool hard,
+			 uint32_t seq);
+/* ICMP "packet too big" about a segment that began at seq: mtu is the next hop's. */
+void rill_tcb_icmp_too_big(struct rill_tcb *tcb, uint16_t mtu, uint32_t seq);
+/*
+ * Answers a segment for which there is no connection with a RST, if one is due (RFC 9293,
+ * 3.10.7.1).
+ */
+void rill_tcp_reject(struct rill_tcp_env *env, const struct rill_tcp_seg *seg);
+
+/* ---- the user's calls ---- */
+
+/*
+ * Copies; returns how much was taken. -EAGAIN: send buffer full. -ENOBUFS: env had no buffer.
+ * -EPIPE: shut down for sending. -ENOTCONN: never opened. Else the error that broke the connection.
+ */
+ssize_t rill_tcb_send(struct rill_tcb *tcb, struct rill_tcp_env *env, const void *data, size_t len);
+/*
+ * The same for a whole buffer of the caller's, exclusive, with RILL_BUF_HEADROOM in front and 1 to
+ * rill_tcb_send_cap() bytes in it. Takes the reference on success only.
+ */
+int rill_tcb_send_buf(struct rill_tcb *tcb, struct rill_buf *b);
+/* How many bytes one buffer for rill_tcb_send_buf() should hold. */
+uint32_t rill_tcb_send_cap(const struct rill_tcb *tcb);
+/*
+ * Up to len > 0 bytes; 0 at the end of the stream; -EAGAIN: nothing there; -ENOTCONN; or the error.
+ */
+ssize_t rill_tcb_recv(struct rill_tcb *tcb, struct rill_tcp_env *env, void *data, size_t len);
+/* The next received buffer (1) with its reference, or as above (0, negative). */
+int rill_tcb_recv_buf(struct rill_tcb *tcb, struct rill_buf **ret_b);
+bool rill_tcb_readable(const struct rill_tcb *tcb); /* recv would not return -EAGAIN */
+bool rill_tcb_writable(const struct rill_tcb *tcb); /* send would not return -EAGAIN */
+
+/* FIN after what is queued. -ENOTCONN. */
+int rill_tcb_shutdown_send(struct rill_tcb *tcb);
+/* Discards what was received and what will be. */
+void rill_tcb_shutdown_recv(struct rill_tcb *tcb, struct rill_tcp_env *env);
+/*
+ * The user goes away. The connection finishes by itself and reports CLOSED; at once, with a RST,
+ * when received data was not read (RFC 2525, 2.17).
+ */
+void rill_tcb_close(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
+/* RST, CLOSED. */
+void rill_tcb_abort(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
+
+/* ---- looking at it ---- */
+
+const char *rill_tcp_state_name(enum rill_tcp_state state);
+void rill_tcb_info(const struct rill_tcb *tcb, struct rill_tcp_info *ret_info);
+/* Every invariant. Walks the queues: for tests and debug builds. */
+bool rill_tcb_valid(const struct rill_tcb *tcb);
+
+#endif

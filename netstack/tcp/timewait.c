@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "netstack/tcp/timewait.h"
+
+#include "netstack/tcp/seq.h"
+
+/* Beyond everything that old could still have had in flight. */
+#define ISS_STEP 65536
+
+void rill_tcp_time_wait(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now)
+{
+	tcb->state = RILL_TCP_TIME_WAIT;
+	tcb->rtx_at = RILL_FOREVER;
+	tcb->flags &= ~(uint32_t)RILL_TCB_PERSIST;
+	tcb->linger_at = now + env->params.time_wait_us * RILL_US;
+}
+
+void rill_tcp_fin_wait_2_bound(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now)
+{
+	if (tcb->state == RILL_TCP_FIN_WAIT_2 && (tcb->flags & RILL_TCB_ORPHAN) != 0)
+		tcb->linger_at = now + env->params.fin_wait2_us * RILL_US;
+}
+
+bool rill_tcb_reusable(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg)
+{
+	bool both_stamped = (tcb->flags & RILL_TCB_TIMESTAMPS) != 0 &&
+			    (seg->opt.present & RILL_TCP_OPT_TIMESTAMPS) != 0;
+
+	if (tcb->state != RILL_TCP_TIME_WAIT)
+		return false;
+	if ((seg->flags & (RILL_TCP_SYN | RILL_TCP_ACK | RILL_TCP_RST)) != RILL_TCP_SYN)
+		return false;
+	/*
+	 * RFC 6191, 2: a later timestamp, or the same with a later number, proves a new connection.
+	 */
+	if (both_stamped && seg->opt.tsval != tcb->ts_recent)
+		return rill_seq_gt(seg->opt.tsval, tcb->ts_recent);
+	return rill_seq_gt(seg->seq, tcb->rcv_nxt);
+}
+
+uint32_t rill_tcp_time_wait_iss(const struct rill_tcb *old, uint32_t isn)
+{
+	uint32_t least = old->snd_nxt + ISS_STEP;
+
+	return rill_seq_lt(isn, least) ? least : isn;
+}

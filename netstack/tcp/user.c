@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The user's calls: send, receive, and the ways to stop (RFC 9293, 3.10.2 to 3.10.5). */
+#include "netstack/tcp/recvq.h"
+#include "netstack/tcp/reset.h"
+#include "netstack/tcp/sendq.h"
+#include "netstack/tcp/tcb.h"
+#include "netstack/tcp/timewait.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool never_opened(const struct rill_tcb *tcb)
+{
+	return tcb->state == RILL_TCP_CLOSED && (tcb->events & RILL_TCB_CLOSED) == 0 &&
+	       tcb->iss == tcb->snd_end;
+}
+
+/* Why nothing can be sent; 0: it can. */
+static int send_error(const struct rill_tcb *tcb)
+{
+	if (tcb->error)
+		return tcb->error;
+	if (never_opened(tcb))
+		return -ENOTCONN;
+	if (tcb->state == RILL_TCP_CLOSED || (tcb->flags & RILL_TCB_FIN_QUEUED) != 0)
+		return -EPIPE;
+	return 0;
+}
+
+/* One more buffer with the first bytes of data. How many; 0: no buffer. */
+static uint32_t send_new_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, const uint8_t *data,
+			     uint32_t len)
+{
+	struct rill_buf *b = env->ops->alloc(env);
+	uint32_t n;
+
+	if (!b) {
+		env->stats.no_buffer++;
+		return 0;
+	}
+	n = RILL_MIN((uint32_t)tcb->snd_mss, (uint32_t)rill_buf_tailroom(b));
+	n = RILL_MIN(n, len);
+	memcpy(rill_buf_append(b, n), data, n);
+	rill_sendq_push(tcb, b);
+	return n;
+}
+
+ssize_t rill_tcb_send(struct rill_tcb *tcb, struct rill_tcp_env *env, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	size_t done = 0;
+	int err = send_error(tcb);
+
+	if (err)
+		return err;
+	while (done < len) {
+		uint32_t room = rill_sendq_room(tcb);
+		uint32_t want = (uint32_t)RILL_MIN(len - done, (size_t)room);
+		uint32_t n;
+
+		if (room == 0)
+			return done ? (ssize_t)done : -EAGAIN;
+		n = rill_sendq_extend(tcb, p + done, want);
+		if (n == 0)
+			n = send_new_buf(tcb, env, p + done, want);
+		if (n == 0)
+			return done ? (ssize_t)done : -ENOBUFS;
+		done += n;
+	}
+	return (ssize_t)done;
+}
+
+uint32_t rill_tcb_send_cap(const struct rill_tcb *tcb)
+{
+	return tcb->snd_mss;
+}
+
+int rill_tcb_send_buf(struct rill_tcb *tcb, struct rill_buf *b)
+{
+	int err = send_error(tcb);
+
+	if (err)
+		return err;
+	RILL_ASSERT(b->len > 0 && rill_buf_exclusive(b));
+	RILL_ASSERT(rill_buf_headroom(b) >= RILL_BUF_HEADROOM);
+	/* The last buffer may go beyond the limit, else a small room would never be used. */
+	if (rill_sendq_room(tcb) == 0)
+		return -EAGAIN;
+	rill_sendq_push(tcb, b);
+	return 0;
+}
+
+/* What a reader gets when the queue is empty. */
+static int recv_end(const struct rill_tcb *tcb)
+{
+	if ((tcb->flags & (RILL_TCB_FIN_RCVD | RILL_TCB_RCV_SHUT)) != 0)
+		return 0;
+	if (tcb->error)
+		return tcb->error;
+	if (never_opened(tcb))
+		return -ENOTCONN;
+	return tcb->state == RILL_TCP_CLOSED ? 0 : -EAGAIN;
+}
+
+static void after_read(struct rill_tcb *tcb)
+{
+	if (tcb->state > RILL_TCP_SYN_RCVD && (tcb->flags & RILL_TCB_FIN_RCVD) == 0 &&
+	    rill_recvq_update_due(tcb))
+		tcb->flags |= RILL_TCB_ACK_NOW;
+}
+
+ssize_t rill_tcb_recv(struct rill_tcb *tcb, struct rill_tcp_env *env, void *data, size_t len)
+{
+	uint32_t n;
+
+	if (!tcb->recvq.first)
+		return recv_end(tcb);
+	n = rill_recvq_copy(tcb, env, data, len);
+	after_read(tcb);
+	return (ssize_t)n;
+}
+
+int rill_tcb_recv_buf(struct rill_tcb *tcb, struct rill_buf **ret_b)
+{
+	struct rill_buf *b = rill_recvq_pop(tcb);
+
+	if (!b)
+		return recv_end(tcb);
+	after_read(tcb);
+	*ret_b = b;
+	return 1;
+}
+
+bool rill_tcb_readable(const struct rill_tcb *tcb)
+{
+	return tcb->recvq.first || recv_end(tcb) != -EAGAIN;
+}
+
+bool rill_tcb_writable(const struct rill_tcb *tcb)
+{
+	return send_error(tcb) != 0 || rill_sendq_room(tcb) > 0;
+}
+
+/* In the opening states the FIN waits for the handshake (RFC 9293, 3.10.4). */
+static void queue_fin(struct rill_tcb *tcb)
+{
+	if ((tcb->flags & RILL_TCB_FIN_QUEUED) != 0)
+		return;
+	tcb->flags |= RILL_TCB_FIN_QUEUED;
+	if (tcb->state == RILL_TCP_ESTABLISHED)
+		tcb->state = RILL_TCP_FIN_WAIT_1;
+	else if (tcb->state == RILL_TCP_CLOSE_WAIT)
+		tcb->state = RILL_TCP_LAST_ACK;
+}
+
+int rill_tcb_shutdown_send(struct rill_tcb *tcb)
+{
+	if (tcb->state == RILL_TCP_CLOSED)
+		return tcb->error ? tcb->error : -ENOTCONN;
+	queue_fin(tcb);
+	return 0;
+}
+
+void rill_tcb_shutdown_recv(struct rill_tcb *tcb, struct rill_tcp_env *env)
+{
+	tcb->flags |= RILL_TCB_RCV_SHUT;
+	tcb->events |= RILL_TCB_READABLE;
+	rill_recvq_clear(tcb, env);
+	after_read(tcb);
+}
+
+void rill_tcb_close(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
+{
+	bool unread = tcb->recvq.first || tcb->reass.first;
+
+	tcb->flags |= RILL_TCB_ORPHAN;
+	rill_recvq_clear(tcb, env);
+	if (tcb->state == RILL_TCP_CLOSED)
+		return;
+	if (tcb->state == RILL_TCP_SYN_SENT) {
+		rill_tcp_end(tcb, env, 0);
+		return;
+	}
+	if (unread && tcb->state != RILL_TCP_TIME_WAIT) {
+		rill_tcb_abort(tcb, env, now);
+		return;
+	}
+	queue_fin(tcb);
+	rill_tcp_fin_wait_2_bound(tcb, env, now);
+}
+
+void rill_tcb_abort(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
+{
+	if (tcb->state == RILL_TCP_CLOSED)
+		return;
+	/* Before the handshake the peer knows nothing, after both FINs it wants nothing. */
+	if (tcb->state != RILL_TCP_SYN_SENT && tcb->state != RILL_TCP_TIME_WAIT)
+		rill_tcp_reset(tcb, env, now);
+	rill_tcp_end(tcb, env, -ECONNABORTED);
+	rill_recvq_clear(tcb, env);
+}
