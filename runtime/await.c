@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Waiting: the only place in the tree that parks. */
+#include "runtime/await.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "runtime/runtime.h"
+#include "runtime/scope.h"
+
+/* n awaitables, one every stride bytes. */
+struct await_set {
+	char *first;
+	size_t stride;
+	unsigned n;
+	unsigned start; /* where to begin looking */
+};
+
+static struct rill_await *set_at(const struct await_set *set, unsigned i)
+{
+	unsigned at = set->start + i;
+
+	if (at >= set->n)
+		at -= set->n;
+	return (struct rill_await *)(void *)(set->first + at * set->stride);
+}
+
+static unsigned set_index(const struct await_set *set, const struct rill_await *aw)
+{
+	return (unsigned)((size_t)((const char *)aw - set->first) / set->stride);
+}
+
+/* ---- parking ---- */
+
+static int futex_wait(struct rill_waiter *self, uint32_t expected, uint64_t deadline_ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(deadline_ns / 1000000000u),
+		.tv_nsec = (long)(deadline_ns % 1000000000u),
+	};
+
+	/* absolute, on CLOCK_MONOTONIC */
+	return (int)syscall(SYS_futex, &self->state, FUTEX_WAIT_BITSET_PRIVATE, expected,
+			    deadline_ns == UINT64_MAX ? NULL : &ts, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+static void thread_park(struct rill_waiter *self, uint64_t deadline_ns)
+{
+	uint32_t state = 0;
+
+	/* acq_rel: as commit_park() in worker.c */
+	if (rill_cas_acq_rel(&self->state, &state, RILL_WAITER_PARKED)) {
+		for (;;) {
+			/* acquire: pairs with the release in rill_wake_flush_slow() */
+			state = rill_load_acquire(&self->state);
+			if (state & RILL_WAITER_GO)
+				break;
+			/* Claimed: the waker has us in its hands and sets GO soon. */
+			uint64_t until = state & RILL_WAITER_NOTIFIED ? UINT64_MAX : deadline_ns;
+
+			if (until != UINT64_MAX && rill_clock_mono() >= until &&
+			    /* acq_rel: nobody claimed us, so we take ourselves back */
+			    rill_cas_acq_rel(&self->state, &state, 0))
+				return;
+			futex_wait(self, state, until);
+		}
+	}
+	/* acq_rel: pairs with rill_wake_add() */
+	rill_exchange_acq_rel(&self->state, 0);
+}
+
+static void task_park(struct rill_task *t, uint64_t deadline_ns, const struct rill_await *aw)
+{
+	t->wait_what = aw->ops->what;
+	t->wait_obj = aw->obj;
+	if (deadline_ns != UINT64_MAX)
+		rill_task_timer_arm(t, rill_worker_current(), deadline_ns);
+	rill_worker_leave(t, RILL_TASK_PARK);
+	rill_task_timer_cancel(t);
+	t->wait_what = NULL;
+}
+
+static void park(struct rill_waiter *self, uint64_t deadline_ns, const struct rill_await *aw)
+{
+	if (self->is_task)
+		task_park(rill_task_of(self), deadline_ns, aw);
+	else
+		thread_park(self, deadline_ns);
+}
+
+/* ---- the steps of a wait ---- */
+
+static int try_all(struct await_set *set, struct rill_await **ret_aw)
+{
+	for (unsigned i = 0; i < set->n; i++) {
+		struct rill_await *aw = set_at(set, i);
+		int r = aw->ops->try(aw);
+
+		if (r != -EAGAIN) {
+			*ret_aw = aw;
+			return r;
+		}
+	}
+	return -EAGAIN;
+}
+
+/* Takes the first n out again; the first that was handed something wins, if one may. */
+static int disarm_all(struct await_set *set, unsigned n, bool take, struct rill_await **ret_aw)
+{
+	int result = -EAGAIN;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rill_await *aw = set_at(set, i);
+
+		if (!aw->ops->disarm)
+			continue;
+		int r = aw->ops->disarm(aw, take && result == -EAGAIN);
+
+		if (r != -EAGAIN) {
+			result = r;
+			*ret_aw = aw;
+		}
+	}
+	return result;
+}
+
+/* Arms all. A result when one completes at once, the others being disarmed then. */
+static int arm_all(struct await_set *set, struct rill_waiter *self, uint64_t *deadline_ns,
+		   struct rill_await **ret_aw)
+{
+	for (unsigned i = 0; i < set->n; i++) {
+		struct rill_await *aw = set_at(set, i);
+
+		aw->waiter = self;
+		*deadline_ns = RILL_MIN(*deadline_ns, aw->deadline_ns);
+		int r = aw->ops->arm ? aw->ops->arm(aw) : -EAGAIN;
+
+		if (r == -EAGAIN)
+			continue;
+		disarm_all(set, i, false, ret_aw);
+		*ret_aw = aw;
+		return r;
+	}
+	return -EAGAIN;
+}
+
+static void spend_budget(void)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	if (w && w->budget > 0)
+		w->budget--;
+}
+
+/* Out of budget: everybody else first. */
+static void yield_if_spent(struct rill_waiter *self)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	if (RILL_LIKELY(!self->is_task || w->budget > 0))
+		return;
+	rill_counter_add(&w->metrics.budget_yields, 1);
+	rill_worker_leave(rill_task_of(self), RILL_TASK_YIELD);
+}
+
+/* Cheap look at the scopes with the clock of the current turn; a real one before parking. */
+static int check_scopes(struct rill_waiter *self, bool precise, uint64_t *ret_deadline_ns)
+{
+	struct rill_worker *w = rill_worker_current();
+	uint64_t now;
+
+	*ret_deadline_ns = UINT64_MAX;
+	if (RILL_LIKELY(!self->scope && !rill_load_relaxed(&self->aborted)))
+		return 0;
+	if (!w)
+		now = rill_clock_mono();
+	else
+		now = precise ? rill_runtime_now(w->rt) : w->now_ns;
+	return rill_scope_check(self, now, ret_deadline_ns);
+}
+
+/* One round: arm, park, disarm. A result, or -EAGAIN to look again. */
+static int wait_once(struct await_set *set, struct rill_waiter *self, uint64_t deadline_ns,
+		     unsigned flags, struct rill_await **ret_aw)
+{
+	bool cancellable = !(flags & RILL_AWAIT_UNCANCELLABLE);
+	int r = arm_all(set, self, &deadline_ns, ret_aw);
+
+	if (r != -EAGAIN)
+		return r;
+	if (!cancellable || rill_scope_arm(self))
+		park(self, deadline_ns, set_at(set, 0));
+	if (cancellable)
+		rill_scope_disarm(self);
+	return disarm_all(set, set->n, true, ret_aw);
+}
+
+static int await_set(struct await_set *set, unsigned flags, struct rill_await **ret_aw)
+{
+	struct rill_waiter *self = rill_waiter_current();
+	bool cancellable = !(flags & RILL_AWAIT_UNCANCELLABLE);
+	uint64_t deadline = UINT64_MAX;
+	int r = 0;
+
+	if (cancellable) {
+		yield_if_spent(self);
+		r = check_scopes(self, false, &deadline);
+		if (r < 0)
+			return r;
+	}
+	for (;;) {
+		r = try_all(set, ret_aw);
+		if (r != -EAGAIN)
+			break;
+		if (flags & RILL_SELECT_NONBLOCKING)
+			return -EAGAIN;
+		if (cancellable) {
+			r = check_scopes(self, true, &deadline);
+			if (r < 0)
+				return r;
+		}
+		r = wait_once(set, self, deadline, flags, ret_aw);
+		if (r != -EAGAIN)
+			break;
+	}
+	if (cancellable)
+		spend_budget();
+	return r;
+}
+
+int rill_await(struct rill_await *aw, unsigned flags)
+{
+	struct await_set set = {.first = (char *)aw, .stride = sizeof(*aw), .n = 1};
+	struct rill_await *done = NULL;
+	int r = await_set(&set, flags, &done);
+
+	/* An inner wait may have eaten a wake that was meant for the one around it. */
+	if (flags & RILL_AWAIT_UNCANCELLABLE)
+		rill_waiter_renotify(rill_waiter_current());
+	return r;
+}
+
+int rill_select(struct rill_case *cases, unsigned n, unsigned flags)
+{
+	struct rill_worker *w = rill_worker_current();
+	struct await_set set = {.first = (char *)cases, .stride = sizeof(*cases), .n = n};
+	struct rill_await *done = NULL;
+
+	if (n == 0 || n > RILL_SELECT_MAX)
+		return -EINVAL;
+	if (w && !(flags & RILL_SELECT_BIASED))
+		set.start = rill_rand_below(&w->rand, n);
+	int r = await_set(&set, flags, &done);
+
+	if (!done)
+		return r;
+	unsigned i = set_index(&set, done);
+
+	cases[i].result = r;
+	return (int)i;
+}
+
+int rill_yield(void)
+{
+	struct rill_waiter *self = rill_waiter_current();
+	struct rill_worker *w = rill_worker_current();
+	uint64_t deadline;
+
+	if (!self->is_task) {
+		sched_yield();
+		return 0;
+	}
+	rill_counter_add(&w->metrics.yields, 1);
+	rill_worker_leave(rill_task_of(self), RILL_TASK_YIELD);
+	return check_scopes(self, false, &deadline);
+}
+
+int rill_consume_budget(void)
+{
+	struct rill_waiter *self = rill_waiter_current();
+	uint64_t deadline;
+
+	yield_if_spent(self);
+	spend_budget();
+	return check_scopes(self, false, &deadline);
+}

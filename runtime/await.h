@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one wait primitive. Everything that can be waited for is an awaitable: three functions over a
+ * struct rill_await, which is the head of the public struct rill_case and lies on the waiter's stack.
+ *
+ *   try      takes the thing without waiting: a result (>= 0 or -errno), or -EAGAIN
+ *   arm      queues the node so that the thing's provider wakes node->waiter; as try in one step: may
+ *            also complete at once with a result. NULL: nothing to queue (only deadline_ns matters)
+ *   disarm   takes the node out again. If the thing was handed to the node meanwhile: with take, returns
+ *            the result; without, passes it on to the next waiter. Else -EAGAIN
+ *
+ * A provider hands a thing over, or just makes the waiter look again, by rill_wake_add() under the lock
+ * that disarm takes. rill_await() and rill_select() are the only callers of the three, and the only
+ * functions that park.
+ */
+#ifndef RILL_RUNTIME_AWAIT_H
+#define RILL_RUNTIME_AWAIT_H
+
+#include <errno.h>
+#include <rill/select.h>
+
+#include "base/assert.h"
+#include "runtime/waiter.h"
+
+struct rill_await;
+
+struct rill_await_ops {
+	const char *what; /* the wait reason in dumps */
+	int (*try)(struct rill_await *aw);
+	int (*arm)(struct rill_await *aw);
+	int (*disarm)(struct rill_await *aw, bool take);
+};
+
+struct rill_await {
+	const struct rill_await_ops *ops;
+	void *obj;
+	struct rill_list link; /* in obj's wait queue */
+	struct rill_waiter *waiter;
+	uint64_t deadline_ns; /* wake by then; RILL_FOREVER for all but timers */
+	void *arg;	      /* of the awaitable's own */
+	uint64_t value;
+	bool granted; /* handed over while queued */
+};
+
+RILL_STATIC_ASSERT(sizeof(struct rill_await) <= offsetof(struct rill_case, result),
+		   "the public case holds an awaitable");
+
+static inline struct rill_await *rill_await_of(struct rill_case *c)
+{
+	return (struct rill_await *)(void *)c;
+}
+
+static inline void rill_await_init(struct rill_await *aw, const struct rill_await_ops *ops,
+				   void *obj, void *arg)
+{
+	aw->ops = ops;
+	aw->obj = obj;
+	rill_list_init(&aw->link);
+	aw->deadline_ns = UINT64_MAX;
+	aw->arg = arg;
+	aw->value = 0;
+	aw->granted = false;
+}
+
+enum rill_await_flags {
+	/* Ignores abort, scopes and budget: for waits that are short by construction. */
+	RILL_AWAIT_UNCANCELLABLE = 16,
+};
+
+/* Waits for one awaitable; its result, or -ECANCELED/-ETIMEDOUT. */
+int rill_await(struct rill_await *aw, unsigned flags);
+
+/* Prepares, and waits for, one awaitable. */
+static inline int rill_await_on(const struct rill_await_ops *ops, void *obj, void *arg)
+{
+	struct rill_await aw;
+
+	rill_await_init(&aw, ops, obj, arg);
+	return rill_await(&aw, 0);
+}
+
+/* A queue of armed nodes, under the lock of the primitive that has it. */
+static inline struct rill_await *rill_await_first(struct rill_list *queue)
+{
+	return rill_list_empty(queue) ? NULL : RILL_LIST_ENTRY(queue->next, struct rill_await, link);
+}
+
+/* Takes the node out of its queue, and has its waiter woken by the batch's flush. */
+static inline void rill_await_wake(struct rill_await *aw, struct rill_wake_batch *batch)
+{
+	rill_list_del(&aw->link);
+	rill_wake_add(batch, aw->waiter);
+}
+
+/* The calling task's or thread's waiter. */
+struct rill_waiter *rill_waiter_current(void);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The calling thread's worker and waiter. Behind functions that are not inlined: a task that has switched
+ * may be on another thread, and an address in thread-local storage that the compiler kept from before
+ * would be the wrong thread's.
+ */
+#include "runtime/runtime.h"
+
+#include "base/clock.h"
+#include "runtime/await.h"
+
+static __thread struct rill_worker *tls_worker __attribute__((tls_model("initial-exec")));
+static __thread struct rill_waiter tls_waiter __attribute__((tls_model("initial-exec")));
+
+RILL_NOINLINE struct rill_worker *rill_worker_current(void)
+{
+	/* keeps the call from being merged with an earlier one */
+	__asm__ volatile("");
+	return tls_worker;
+}
+
+RILL_NOINLINE void rill_worker_set_current(struct rill_worker *w)
+{
+	__asm__ volatile("");
+	tls_worker = w;
+}
+
+RILL_NOINLINE struct rill_waiter *rill_waiter_current(void)
+{
+	__asm__ volatile("");
+	if (tls_worker && tls_worker->current)
+		return &tls_worker->current->waiter;
+	return &tls_waiter;
+}
+
+uint64_t rill_runtime_now(const struct rill_runtime *rt)
+{
+	if (RILL_UNLIKELY(rt->paused))
+		return rill_load_relaxed(&rt->paused_ns);
+	return rill_clock_mono();
+}
+
+struct rill_runtime *rill_runtime_current(void)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	return w ? w->rt : NULL;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sleeping and waking of workers.
+ *
+ * No wake-up is lost: a producer first makes its work visible (queue tail, inject length: seq_cst) and
+ * then reads the idle word; a worker first leaves the idle word (RMW, under the lock) and then looks at
+ * all queues again. One of the two sees the other.
+ *
+ * At most half of the workers search at a time, and while one does, nobody else is woken: whoever finds
+ * work as the last searcher wakes the next.
+ */
+#include "runtime/runtime.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define UNPARKED (UINT32_C(1) << 16)
+#define SEARCHING_MASK (UNPARKED - 1)
+
+/* How often the keeper looks after workers that are stuck in a task. */
+#define KEEPER_NS (UINT64_C(1000) * 1000)
+
+/* More fds than this are not slept on; their shards are then looked at every KEEPER_NS. */
+#define SLEEP_FDS_MAX 64
+
+static uint32_t searching_of(uint32_t word)
+{
+	return word & SEARCHING_MASK;
+}
+
+static uint32_t unparked_of(uint32_t word)
+{
+	return word >> 16;
+}
+
+void rill_idle_kick(struct rill_worker *w)
+{
+	uint64_t one = 1;
+
+	/* Fails only when the counter is full, and then the fd is readable anyway. */
+	while (write(w->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static struct rill_worker *pop_sleeper(struct rill_runtime *rt)
+{
+	struct rill_idle_state *idle = &rt->idle;
+	struct rill_worker *w;
+
+	rill_spin_lock(&idle->lock);
+	w = idle->sleepers;
+	/* seq_cst load: ordered with the RMWs below by the lock and with the producer's store before */
+	if (w && searching_of(rill_load_seq_cst(&idle->word)) == 0) {
+		idle->sleepers = w->sleep_next;
+		w->asleep = false;
+		/* it wakes up searching; seq_cst: as in the comment at the top */
+		rill_fetch_add_seq_cst(&idle->word, UNPARKED + 1);
+	} else {
+		w = NULL;
+	}
+	rill_spin_unlock(&idle->lock);
+	return w;
+}
+
+void rill_idle_notify(struct rill_runtime *rt)
+{
+	/* seq_cst: after the producer's seq_cst store of its work; pairs with the RMW in go_to_sleep() */
+	uint32_t word = rill_fetch_add_seq_cst(&rt->idle.word, 0);
+
+	if (searching_of(word) > 0 || unparked_of(word) >= rt->worker_count)
+		return;
+	struct rill_worker *w = pop_sleeper(rt);
+
+	if (w)
+		rill_idle_kick(w);
+}
+
+bool rill_idle_start_search(struct rill_worker *w)
+{
+	struct rill_runtime *rt = w->rt;
+
+	if (w->searching)
+		return true;
+	if (2 * searching_of(rill_load_relaxed(&rt->idle.word)) >= rt->worker_count)
+		return false;
+	/* seq_cst: one order with rill_idle_notify()'s reads */
+	rill_fetch_add_seq_cst(&rt->idle.word, 1);
+	w->searching = true;
+	return true;
+}
+
+void rill_idle_stop_search(struct rill_worker *w)
+{
+	if (!w->searching)
+		return;
+	w->searching = false;
+	/* seq_cst: as above */
+	uint32_t old = rill_fetch_sub_seq_cst(&w->rt->idle.word, 1);
+
+	/* Producers relied on us: the last searcher to leave sends another. */
+	if (searching_of(old) == 1 && w->rt->worker_count > 1)
+		rill_idle_notify(w->rt);
+}
+
+/* Joins the sleepers. True when this was the last searcher. */
+static bool go_to_sleep(struct rill_worker *w)
+{
+	struct rill_idle_state *idle = &w->rt->idle;
+	uint32_t minus = UNPARKED + (w->searching ? 1 : 0);
+
+	rill_spin_lock(&idle->lock);
+	/* seq_cst: before the look at the queues in work_left(); pairs with rill_idle_notify() */
+	uint32_t old = rill_fetch_sub_seq_cst(&idle->word, minus);
+
+	w->sleep_next = idle->sleepers;
+	idle->sleepers = w;
+	w->asleep = true;
+	rill_spin_unlock(&idle->lock);
+	bool last = w->searching && searching_of(old) == 1;
+
+	w->searching = false;
+	return last;
+}
+
+/* Leaves the sleepers, unless a notifier took us out (and counted us as searching). */
+static void wake_up(struct rill_worker *w)
+{
+	struct rill_idle_state *idle = &w->rt->idle;
+
+	rill_spin_lock(&idle->lock);
+	if (w->asleep) {
+		struct rill_worker **at = &idle->sleepers;
+
+		while (*at != w)
+			at = &(*at)->sleep_next;
+		*at = w->sleep_next;
+		w->asleep = false;
+		/* seq_cst: one order for the word */
+		rill_fetch_add_seq_cst(&idle->word, UNPARKED);
+	} else {
+		w->searching = true;
+	}
+	rill_spin_unlock(&idle->lock);
+}
+
+/* The last look before sleeping: is there anything that w could do? */
+static bool work_left(struct rill_worker *w)
+{
+	struct rill_runtime *rt = w->rt;
+
+	/* seq_cst loads: after go_to_sleep(); pair with the producers' seq_cst stores */
+	if (rill_load_seq_cst(&rt->stop) || rill_load_seq_cst(&rt->inject.len) > 0)
+		return true;
+	/* seq_cst: quiesce() raises it before kicking */
+	if (rill_load_seq_cst(&rt->epoch) != rill_load_relaxed(&w->epoch_seen))
+		return true;
+	for (unsigned i = 0; i < rt->worker_count; i++)
+		if (rill_queue_len(&rt->workers[i].queue) > 0)
+			return true;
+	/* acquire: pairs with the exchange in rill_schedule() */
+	return rill_load_acquire(&w->lifo) != NULL;
+}
+
+/* Arms the pollers at home on w; the fds go to set. False when one has work already. */
+static bool arm_pollers(struct rill_worker *w, struct pollfd *set, unsigned *ret_n, bool *ret_more)
+{
+	struct rill_runtime *rt = w->rt;
+	bool quiet = true;
+
+	*ret_more = false;
+	for (unsigned i = 0; i < rill_load_relaxed(&rt->poller_count); i++) {
+		/* acquire: pairs with the release in rill_poller_add() */
+		struct rill_poller *p = rill_load_acquire(&rt->pollers[i]);
+
+		if (!p || p->home != w->index)
+			continue;
+		quiet &= p->ops->arm(p);
+		if (p->fd < 0)
+			continue;
+		if (*ret_n < SLEEP_FDS_MAX)
+			set[(*ret_n)++] = (struct pollfd){.fd = p->fd, .events = POLLIN};
+		else
+			*ret_more = true;
+	}
+	return quiet;
+}
+
+static void disarm_pollers(struct rill_worker *w)
+{
+	for (unsigned i = 0; i < rill_load_relaxed(&w->rt->poller_count); i++) {
+		/* acquire: pairs with the release in rill_poller_add() */
+		struct rill_poller *p = rill_load_acquire(&w->rt->pollers[i]);
+
+		if (p && p->home == w->index)
+			p->ops->disarm(p);
+	}
+}
+
+/* When w has to be awake again for its own timers and its pollers'. */
+static uint64_t next_deadline(struct rill_worker *w)
+{
+	struct rill_runtime *rt = w->rt;
+	uint64_t deadline;
+
+	rill_spin_lock(&w->wheel_lock);
+	deadline = rill_wheel_next(&w->wheel);
+	rill_spin_unlock(&w->wheel_lock);
+	for (unsigned i = 0; i < rill_load_relaxed(&rt->poller_count); i++) {
+		/* acquire: pairs with the release in rill_poller_add() */
+		struct rill_poller *p = rill_load_acquire(&rt->pollers[i]);
+
+		/* seq_cst: after our park_deadline was published; pairs with set_deadline() */
+		if (p && p->home == w->index)
+			deadline = RILL_MIN(deadline, rill_load_seq_cst(&p->deadline_ns));
+	}
+	return deadline;
+}
+
+/* Is any worker besides w awake? */
+static bool others_awake(const struct rill_worker *w)
+{
+	return unparked_of(rill_load_relaxed(&w->rt->idle.word)) > 0;
+}
+
+/* A paused clock jumps to the next deadline instead of sleeping. */
+static bool jump_paused_clock(struct rill_worker *w, uint64_t deadline)
+{
+	struct rill_runtime *rt = w->rt;
+
+	if (!rt->paused || deadline == UINT64_MAX)
+		return false;
+	pthread_mutex_lock(&rt->blocking.lock);
+	bool busy = rt->blocking.jobs > 0;
+
+	pthread_mutex_unlock(&rt->blocking.lock);
+	if (busy)
+		return false;
+	if (deadline > rill_load_relaxed(&rt->paused_ns))
+		rill_store_relaxed(&rt->paused_ns, deadline);
+	return true;
+}
+
+static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned n, uint64_t deadline)
+{
+	struct timespec ts, *timeout = NULL;
+	uint64_t now = rill_clock_mono();
+	uint64_t count;
+
+	if (deadline != UINT64_MAX && !w->rt->paused) {
+		uint64_t dur = deadline > now ? deadline - now : 0;
+
+		ts.tv_sec = (time_t)(dur / 1000000000u);
+		ts.tv_nsec = (long)(dur % 1000000000u);
+		timeout = &ts;
+	}
+	rill_counter_add(&w->metrics.parks, 1);
+	int r = ppoll(set, n, timeout, NULL);
+
+	rill_counter_add(&w->metrics.unparks, 1);
+	if (r > 0 && set[0].revents && read(w->wake_fd, &count, sizeof(count)) < 0)
+		return; /* another kick's read got it; nothing to do */
+}
+
+void rill_idle_park(struct rill_worker *w)
+{
+	struct rill_runtime *rt = w->rt;
+	struct pollfd set[SLEEP_FDS_MAX + 1];
+	unsigned n = 1;
+	bool more, keeper = false;
+
+	set[0] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
+	go_to_sleep(w);
+	/*
+	 * From here on whoever sets an earlier deadline for a poller of ours kicks us. seq_cst: before our
+	 * reading of those deadlines; pairs with rill_poller_set_deadline()
+	 */
+	rill_publish(&w->park_deadline, UINT64_MAX);
+
+	bool quiet = arm_pollers(w, set, &n, &more);
+	uint64_t deadline = next_deadline(w);
+
+	if (more)
+		deadline = RILL_MIN(deadline, rill_clock_mono() + KEEPER_NS);
+	/* relaxed: a hint; a second keeper for a moment does no harm */
+	if (others_awake(w) && !rill_load_relaxed(&rt->keeper)) {
+		keeper = true;
+		rill_store_relaxed(&rt->keeper, true);
+		deadline = RILL_MIN(deadline, rill_clock_mono() + KEEPER_NS);
+	}
+	/* release: only a narrower window for kicks; UINT64_MAX was right too */
+	rill_store_release(&w->park_deadline, deadline);
+	if (quiet && !work_left(w) && !jump_paused_clock(w, deadline))
+		sleep_in_kernel(w, set, n, deadline);
+	if (keeper)
+		rill_store_relaxed(&rt->keeper, false);
+	disarm_pollers(w);
+	rill_store_relaxed(&w->park_deadline, 0);
+	wake_up(w);
+}
+
+void rill_poller_set_deadline(struct rill_poller *p, uint64_t deadline_ns)
+{
+	if (rill_load_relaxed(&p->deadline_ns) == deadline_ns)
+		return;
+	/* seq_cst: pairs with rill_idle_park(): it sees our deadline, or we see that it sleeps */
+	rill_publish(&p->deadline_ns, deadline_ns);
+	struct rill_worker *w = &p->rt->workers[p->home];
+	/* seq_cst: see above */
+	uint64_t park = rill_load_seq_cst(&w->park_deadline);
+
+	if (park != 0 && deadline_ns < park && w != rill_worker_current())
+		rill_idle_kick(w);
+}

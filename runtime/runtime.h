@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The runtime and its workers, as the files of this folder see them. */
+#ifndef RILL_RUNTIME_RUNTIME_H
+#define RILL_RUNTIME_RUNTIME_H
+
+#include <pthread.h>
+#include <rill/runtime.h>
+
+#include "base/rand.h"
+#include "base/spinlock.h"
+#include "base/wheel.h"
+#include "runtime/blocking.h"
+#include "runtime/poller.h"
+#include "runtime/queue.h"
+#include "runtime/stack.h"
+#include "runtime/task.h"
+
+/* Tasks from outside, and what overflowed. A list under a lock; the length may be read without. */
+struct rill_inject {
+	struct rill_spinlock lock;
+	RILL_ATOMIC(uint32_t) len;
+	struct rill_waiter *first;
+	struct rill_waiter *last;
+};
+
+/* Who sleeps and who searches. The word is changed with the lock held or by RMWs, read without. */
+struct rill_idle_state {
+	RILL_ATOMIC(uint32_t) word RILL_CACHE_ALIGNED; /* searching, unparked << 16 */
+	struct rill_spinlock lock;
+	struct rill_worker *sleepers; /* a stack, linked by sleep_next */
+};
+
+/* What a worker saw of another's beat, and since when it has not moved. */
+struct rill_watch {
+	uint64_t beat;
+	uint64_t since_ns;
+};
+
+struct rill_worker {
+	/* Read by all, written rarely. */
+	struct rill_runtime *rt;
+	unsigned index;
+	int wake_fd; /* eventfd */
+	pthread_t thread;
+
+	/* The owner's, on every slice. */
+	struct rill_task *current RILL_CACHE_ALIGNED;
+	struct rill_context context; /* of the loop, while a task runs */
+	struct rill_fiber fiber;
+	uint64_t now_ns;	 /* of this turn */
+	unsigned budget;	 /* of this slice */
+	unsigned lifo_runs;	 /* in a row */
+	unsigned slices_to_poll; /* until the next turn */
+	unsigned poll_interval;	 /* self-tuned */
+	unsigned inject_tick;
+	uint64_t turn_cycles;
+	struct rill_rand rand;
+	struct rill_waiter *defer_first; /* yielded: run after the next turn */
+	struct rill_waiter *defer_last;
+	struct rill_stack_cache stacks;
+	struct rill_worker_metrics metrics;
+	bool searching;
+	struct rill_watch *watch; /* one for each worker */
+
+	/* Written by the owner, read by others. */
+	RILL_ATOMIC(uint64_t) beat RILL_CACHE_ALIGNED; /* grows with every turn */
+	RILL_ATOMIC(uint64_t) epoch_seen; /* see rill_runtime_quiesce() */
+	RILL_ATOMIC(bool) running;	  /* a thread is in the loop */
+	RILL_ATOMIC(uint64_t) park_deadline; /* sleeps until then; 0: awake */
+
+	/* Written by others too. */
+	RILL_ATOMIC(struct rill_task *) lifo RILL_CACHE_ALIGNED;
+	bool asleep; /* on the sleepers' stack; idle.lock */
+	struct rill_worker *sleep_next;
+	struct rill_spinlock wheel_lock;
+	struct rill_wheel wheel;
+	struct rill_queue queue;
+};
+
+struct rill_runtime {
+	struct rill_runtime_options o; /* defaults filled in */
+	char name[16];
+	unsigned worker_count;
+	struct rill_worker *workers;
+	struct rill_stack_pool stacks;
+	struct rill_blocking_pool blocking;
+	bool paused;
+	RILL_ATOMIC(uint64_t) paused_ns; /* the clock, when paused */
+
+	struct rill_inject inject RILL_CACHE_ALIGNED;
+	struct rill_idle_state idle;
+	RILL_ATOMIC(uint64_t) remote_schedules RILL_CACHE_ALIGNED;
+	RILL_ATOMIC(uint64_t) external_spawns;
+	RILL_ATOMIC(uint64_t) epoch;
+	RILL_ATOMIC(bool) closing; /* no more spawns */
+	RILL_ATOMIC(bool) stop;	   /* workers leave their loops */
+	RILL_ATOMIC(bool) driven;  /* CURRENT_THREAD: a thread is in block_on */
+	RILL_ATOMIC(bool) keeper;  /* a sleeper watches for stuck workers */
+
+	pthread_mutex_t poller_lock;
+	RILL_ATOMIC(uint32_t) poller_count; /* highest used slot + 1 */
+	RILL_ATOMIC(struct rill_poller *) pollers[RILL_POLLERS_MAX];
+};
+
+/* ---- current.c: never cached across a switch ---- */
+struct rill_worker *rill_worker_current(void);
+void rill_worker_set_current(struct rill_worker *w);
+
+static inline struct rill_task *rill_task_current(void)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	return w ? w->current : NULL;
+}
+
+/* The runtime's clock: real, or paused. */
+uint64_t rill_runtime_now(const struct rill_runtime *rt);
+
+/* ---- schedule.c ---- */
+/* Makes a claimed or new task runnable, from anywhere. */
+void rill_schedule(struct rill_task *t);
+struct rill_task *rill_inject_pop(struct rill_inject *q);
+void rill_inject_push(struct rill_runtime *rt, struct rill_task *t);
+
+/* ---- idle.c ---- */
+/* Wakes a sleeping worker if nobody is searching already. */
+void rill_idle_notify(struct rill_runtime *rt);
+bool rill_idle_start_search(struct rill_worker *w);
+void rill_idle_stop_search(struct rill_worker *w);
+/* Sleeps until woken, or a deadline. */
+void rill_idle_park(struct rill_worker *w);
+/* Interrupts w's sleep, or makes its next one return at once. */
+void rill_idle_kick(struct rill_worker *w);
+
+/* ---- worker.c ---- */
+/* Runs w on this thread until until(ctx) or the runtime stops. */
+void rill_worker_run(struct rill_worker *w, bool (*until)(void *), void *ctx);
+/* From a task: leaves its stack for the scheduler's. */
+void rill_worker_leave(struct rill_task *t, enum rill_task_action action);
+/* Polls the pollers whose home is worker home, on worker w. */
+bool rill_worker_poll_home(struct rill_worker *w, unsigned home, bool foreign);
+bool rill_worker_fire_timers(struct rill_worker *wheel_owner, uint64_t now);
+
+/* ---- timer.c ---- */
+void rill_task_timer_arm(struct rill_task *t, struct rill_worker *w, uint64_t deadline_ns);
+void rill_task_timer_cancel(struct rill_task *t);
+
+/* ---- runtime.c ---- */
+/*
+ * Waits until every worker has passed the top of its loop once more (or is not running): what was hidden
+ * from the workers before is used by none of them after.
+ */
+void rill_runtime_quiesce(struct rill_runtime *rt);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The one timer of a parked task, in the wheel of the worker on which it parked. */
+#include "runtime/runtime.h"
+
+void rill_task_timer_arm(struct rill_task *t, struct rill_worker *w, uint64_t deadline_ns)
+{
+	t->timer_worker = w;
+	rill_spin_lock(&w->wheel_lock);
+	rill_wheel_insert(&w->wheel, &t->timer, deadline_ns);
+	rill_spin_unlock(&w->wheel_lock);
+}
+
+void rill_task_timer_cancel(struct rill_task *t)
+{
+	struct rill_worker *w = t->timer_worker;
+
+	if (!w)
+		return;
+	/* Also when it fired: taking the lock sees to it that whoever fires it is done with the task. */
+	rill_spin_lock(&w->wheel_lock);
+	rill_wheel_cancel(&w->wheel, &t->timer);
+	rill_spin_unlock(&w->wheel_lock);
+	t->timer_worker = NULL;
+}
+
+bool rill_worker_fire_timers(struct rill_worker *w, uint64_t now)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+	struct rill_list expired;
+	struct rill_list *n;
+
+	rill_list_init(&expired);
+	rill_spin_lock(&w->wheel_lock);
+	if (rill_wheel_advance(&w->wheel, now, &expired)) {
+		while ((n = rill_list_pop_front(&expired))) {
+			struct rill_timer *timer = RILL_LIST_ENTRY(n, struct rill_timer, link);
+
+			rill_wake_add(&batch, &RILL_CONTAINER_OF(timer, struct rill_task, timer)->waiter);
+		}
+	}
+	rill_spin_unlock(&w->wheel_lock);
+	bool any = batch.first != NULL;
+
+	rill_wake_flush(&batch);
+	return any;
+}
