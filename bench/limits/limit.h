@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* For the programs that measure what the machine itself allows, and for the peers written in C. */
+#ifndef BENCH_LIMITS_LIMIT_H
+#define BENCH_LIMITS_LIMIT_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <time.h>
+
+#define LIMIT_WARM_UP_NS UINT64_C(100000000)
+#define LIMIT_RUN_NS UINT64_C(500000000)
+
+static inline uint64_t limit_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+/* Calls round(), which does ops operations, for at least ns. What one operation took, in ns. */
+static inline double limit_repeat(void (*round)(void), uint64_t ops, uint64_t ns)
+{
+	uint64_t begin = limit_now();
+	uint64_t rounds = 0;
+	uint64_t took;
+
+	do {
+		round();
+		rounds++;
+		took = limit_now() - begin;
+	} while (took < ns);
+	return (double)took / (double)(rounds * ops);
+}
+
+/* Warms up, measures, and prints the figure. */
+static inline int limit_main(void (*round)(void), uint64_t ops)
+{
+	limit_repeat(round, ops, LIMIT_WARM_UP_NS);
+	printf("%.3f\n", limit_repeat(round, ops, LIMIT_RUN_NS));
+	return 0;
+}
+
+#endif

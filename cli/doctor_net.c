@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What NIC drivers need: XDP sockets, BTF, tap, DPDK; and the interfaces there are. */
+#include "cli/doctor.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void check_af_xdp(struct rill_doctor *d)
+{
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int err = errno;
+
+	if (fd >= 0) {
+		close(fd);
+		rill_doctor_item(d, RILL_DOCTOR_OK, "AF_XDP", NULL,
+				 "socket(AF_XDP) works; nothing was bound to an interface");
+		return;
+	}
+	rill_doctor_item(d, RILL_DOCTOR_MISSING, "AF_XDP",
+			 err == EPERM ? "run as root, or with CAP_NET_RAW"
+				      : "boot a kernel with CONFIG_XDP_SOCKETS=y",
+			 "socket(AF_XDP): %s", strerror(err));
+}
+
+static void check_files(struct rill_doctor *d)
+{
+	bool btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+	bool tun = access("/dev/net/tun", R_OK | W_OK) == 0;
+	const char *why = tun ? "readable and writable; no device was made" : strerror(errno);
+
+	rill_doctor_item(d, tun ? RILL_DOCTOR_OK : RILL_DOCTOR_MISSING, "/dev/net/tun",
+			 "sudo modprobe tun, and run as root", "%s", why);
+	rill_doctor_item(d, btf ? RILL_DOCTOR_OK : RILL_DOCTOR_MISSING, "BTF",
+			 "boot a kernel with CONFIG_DEBUG_INFO_BTF=y", "/sys/kernel/btf/vmlinux %s",
+			 btf ? "is readable" : "is not readable");
+}
+
+/* The loader finds a distribution's library only by its full name, which carries the ABI's number.
+ */
+static void *open_dpdk(void)
+{
+	void *lib = dlopen("librte_eal.so", RTLD_LAZY | RTLD_LOCAL);
+	char name[32];
+
+	for (int abi = 26; !lib && abi >= 20; abi--) {
+		snprintf(name, sizeof(name), "librte_eal.so.%d", abi);
+		lib = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+	}
+	return lib;
+}
+
+static void check_dpdk(struct rill_doctor *d)
+{
+	void *lib = open_dpdk();
+	const char *(*version)(void);
+
+	if (!lib) {
+		rill_doctor_item(d, RILL_DOCTOR_MISSING, "DPDK",
+				 "sudo apt-get install libdpdk-dev dpdk",
+				 "librte_eal.so cannot be loaded");
+		return;
+	}
+	*(void **)&version = dlsym(lib, "rte_version");
+	rill_doctor_item(d, RILL_DOCTOR_OK, "DPDK", NULL, "librte_eal.so: %s; testpmd %s",
+			 version ? version() : "of unknown version",
+			 access("/usr/bin/dpdk-testpmd", X_OK) == 0 ? "in /usr/bin"
+								    : "not in /usr/bin");
+	dlclose(lib);
+}
+
+/* "ixgbe", from ethtool's interface; "?" when it does not tell. */
+static void read_driver(int fd, const char *name, char *buf, size_t cap)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq req = {.ifr_data = (char *)&info};
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
+	snprintf(buf, cap, "%s", ioctl(fd, SIOCETHTOOL, &req) == 0 ? info.driver : "?");
+}
+
+/* "4 of 8", or "?". */
+static void read_channels(int fd, const char *name, char *buf, size_t cap)
+{
+	struct ethtool_channels ch = {.cmd = ETHTOOL_GCHANNELS};
+	struct ifreq req = {.ifr_data = (char *)&ch};
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCETHTOOL, &req) == 0)
+		snprintf(buf, cap, "%u of %u", ch.combined_count + ch.rx_count,
+			 ch.max_combined + ch.max_rx);
+	else
+		snprintf(buf, cap, "?");
+}
+
+static void check_interface(struct rill_doctor *d, int fd, const char *name)
+{
+	char driver[64], channels[32], state[32] = "?", path[PATH_MAX], item[64];
+
+	if (!strcmp(name, "lo"))
+		return;
+	read_driver(fd, name, driver, sizeof(driver));
+	read_channels(fd, name, channels, sizeof(channels));
+	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", name);
+	rill_doctor_read(path, state, sizeof(state));
+	snprintf(item, sizeof(item), "interface %s", name);
+	rill_doctor_item(d, RILL_DOCTOR_INFO, item, NULL,
+			 "driver %s, channels %s, %s; native XDP: not known until bound", driver,
+			 channels, state);
+}
+
+static void check_interfaces(struct rill_doctor *d)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	DIR *dir = opendir("/sys/class/net");
+
+	for (struct dirent *e; dir && fd >= 0 && (e = readdir(dir));) {
+		if (e->d_name[0] != '.' && strlen(e->d_name) < IFNAMSIZ)
+			check_interface(d, fd, e->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	if (fd >= 0)
+		close(fd);
+}
+
+void rill_doctor_net(struct rill_doctor *d)
+{
+	check_af_xdp(d);
+	check_files(d);
+	check_dpdk(d);
+	check_interfaces(d);
+}
