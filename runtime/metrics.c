@@ -73,15 +73,22 @@ static void print_gauge(FILE *out, const char *name, const char *help, uint64_t 
 		help, name, value);
 }
 
-static void print_pollers(struct rill_runtime *rt, FILE *out)
+/* One family of every poller that has it; false when none has. */
+static bool print_family(struct rill_runtime *rt, FILE *out, unsigned family)
 {
+	bool header = true;
+	bool any = false;
+
 	for (unsigned i = 0; i < rill_load_relaxed(&rt->poller_count); i++) {
 		/* acquire: pairs with rill_poller_add() */
 		struct rill_poller *p = rill_load_acquire(&rt->pollers[i]);
 
-		if (p && p->ops->print_metrics)
-			p->ops->print_metrics(p, out);
+		if (!p || !p->ops->print_family || !p->ops->print_family(p, out, family, header))
+			continue;
+		header = false;
+		any = true;
 	}
+	return any;
 }
 
 int rill_runtime_print_metrics(struct rill_runtime *rt, FILE *out)
@@ -101,7 +108,8 @@ int rill_runtime_print_metrics(struct rill_runtime *rt, FILE *out)
 #undef X
 	/* Held so that no poller goes away while it prints. */
 	pthread_mutex_lock(&rt->poller_lock);
-	print_pollers(rt, out);
+	for (unsigned family = 0; print_family(rt, out, family); family++)
+		;
 	pthread_mutex_unlock(&rt->poller_lock);
 	fprintf(out, "# EOF\n");
 	return ferror(out) ? -EIO : 0;

@@ -20,8 +20,12 @@ struct rill_poller_ops {
 	/* Before sleeping: make fd readable from now on when there is work; false: there is some now. */
 	bool (*arm)(struct rill_poller *p);
 	void (*disarm)(struct rill_poller *p);
-	/* As OpenMetrics samples; optional. Any thread. */
-	void (*print_metrics)(struct rill_poller *p, FILE *out);
+	/*
+	 * Prints the samples of OpenMetrics family number family, its TYPE and HELP lines first when header
+	 * is set; false when there are not that many families. Pollers with the same function print in turn,
+	 * so that a family stays together. Optional. Any thread.
+	 */
+	bool (*print_family)(struct rill_poller *p, FILE *out, unsigned family, bool header);
 };
 
 struct rill_poller {

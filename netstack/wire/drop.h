@@ -69,7 +69,9 @@
 	X(TCP_ACK, tcp_ack, "ACK of what was not sent or is too old (RFC 5961, 5)")                \
 	X(TCP_AFTER_FIN, tcp_after_fin, "data after the peer's FIN")                               \
 	X(TCP_NO_READER, tcp_no_reader, "data that nobody will read")                              \
-	X(TCP_REASSEMBLY, tcp_reassembly, "reassembly queue full")
+	X(TCP_REASSEMBLY, tcp_reassembly, "reassembly queue full")                                 \
+	X(TCP_BACKLOG, tcp_backlog, "SYN to a listener whose backlog is full")                     \
+	X(TCP_NO_MEMORY, tcp_no_memory, "no memory for a connection")
 
 enum rill_drop {
 	RILL_DROP_NONE = 0,

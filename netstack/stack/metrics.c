@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "netstack/stack/metrics.h"
+
+#include <inttypes.h>
+
+#include "netstack/stack/net.h"
+#include "netstack/stack/shard.h"
+
+/* Counters of a shard: where they lie, name, help. All are 64 bits with one writer at a time. */
+#define SHARD_COUNTERS(X)                                                                          \
+	X(queue->stats.rx_packets, "rx_packets", "Packets received")                               \
+	X(queue->stats.rx_bytes, "rx_bytes", "Bytes received")                                     \
+	X(queue->stats.tx_packets, "tx_packets", "Packets sent")                                   \
+	X(queue->stats.tx_bytes, "tx_bytes", "Bytes sent")                                         \
+	X(stats.mailbox_ops, "shard_mailbox_ops", "Operations run for another task or thread")     \
+	X(stats.steered_out, "rss_mismatches", "Segments handed to the shard that owns them")      \
+	X(stats.polls_busy, "shard_polls_busy", "Polls that found the shard held")                 \
+	X(env.stats.segs_in, "tcp_segments_in", "TCP segments received")                           \
+	X(env.stats.segs_out, "tcp_segments_out", "TCP segments sent")                             \
+	X(env.stats.opened_active, "tcp_opened_active", "Connections opened by us")                \
+	X(env.stats.opened_passive, "tcp_opened_passive", "Connections opened by peers")           \
+	X(env.stats.retransmits, "tcp_retransmits", "TCP segments sent again")                     \
+	X(env.stats.rtos, "tcp_rtos", "Retransmission timeouts")                                   \
+	X(env.stats.fast_recoveries, "tcp_fast_recoveries", "Times fast recovery was entered")     \
+	X(env.stats.out_of_order, "tcp_out_of_order", "TCP segments out of order")                 \
+	X(env.stats.resets_in, "tcp_resets_in", "RSTs received")                                   \
+	X(env.stats.resets_out, "tcp_resets_out", "RSTs sent")                                     \
+	X(env.stats.challenge_acks, "tcp_challenge_acks", "Challenge ACKs sent (RFC 5961)")        \
+	X(env.stats.timeouts, "tcp_timeouts", "Connections given up")
+
+static unsigned counter_count(void)
+{
+#define X(field, name, help) +1
+	return 0 SHARD_COUNTERS(X);
+#undef X
+}
+
+static void print_labels(const struct rill_shard *sh, FILE *out, const char *more)
+{
+	const uint8_t *ip = sh->net->ip.bytes;
+
+	fprintf(out, "{addr=\"%u.%u.%u.%u\",shard=\"%u\"%s}", ip[0], ip[1], ip[2], ip[3], sh->index,
+		more);
+}
+
+static void print_header(FILE *out, const char *type, const char *name, const char *help)
+{
+	fprintf(out, "# TYPE rill_%s %s\n# HELP rill_%s %s.\n", name, type, name, help);
+}
+
+static void print_counter(const struct rill_shard *sh, FILE *out, const char *name,
+			  const char *help, const uint64_t *value, bool header)
+{
+	if (header)
+		print_header(out, "counter", name, help);
+	fprintf(out, "rill_%s_total", name);
+	print_labels(sh, out, "");
+	fprintf(out, " %" PRIu64 "\n", rill_load_relaxed(value));
+}
+
+static void print_drops(const struct rill_shard *sh, FILE *out, bool header)
+{
+	if (header)
+		print_header(out, "counter", "drops", "Packets dropped, by reason");
+	for (unsigned i = RILL_DROP_NONE + 1; i < RILL_DROP_COUNT; i++) {
+		uint64_t n = rill_load_relaxed(&sh->l3.drops[i]) + rill_load_relaxed(&sh->drops[i]);
+		char label[64];
+
+		if (n == 0)
+			continue;
+		snprintf(label, sizeof(label), ",reason=\"%s\"", rill_drop_name(i));
+		fprintf(out, "rill_drops_total");
+		print_labels(sh, out, label);
+		fprintf(out, " %" PRIu64 "\n", n);
+	}
+}
+
+static void print_flows(const struct rill_shard *sh, FILE *out, bool header)
+{
+	if (header)
+		print_header(out, "gauge", "tcp_connections", "TCP connections in any state");
+	fprintf(out, "rill_tcp_connections");
+	print_labels(sh, out, "");
+	fprintf(out, " %" PRIu32 "\n", rill_load_relaxed(&sh->flows.count));
+}
+
+/* What the NIC lost before the stack saw it: from the driver, which may ask the kernel. */
+static void print_nic_drops(const struct rill_shard *sh, FILE *out, bool header)
+{
+	struct rill_nic_stats stats = sh->queue->stats;
+
+	if (header)
+		print_header(out, "counter", "nic_rx_dropped",
+			     "Packets the NIC had no buffer or room for");
+	if (sh->driver->stats)
+		sh->driver->stats(sh->queue, &stats);
+	fprintf(out, "rill_nic_rx_dropped_total");
+	print_labels(sh, out, "");
+	fprintf(out, " %" PRIu64 "\n", stats.rx_dropped);
+}
+
+static void print_numbered(const struct rill_shard *sh, FILE *out, unsigned n, bool header)
+{
+	unsigned i = 0;
+
+#define X(field, name, help)                                                                       \
+	if (i++ == n) {                                                                            \
+		print_counter(sh, out, name, help, &sh->field, header);                            \
+		return;                                                                            \
+	}
+	SHARD_COUNTERS(X)
+#undef X
+}
+
+bool rill_shard_print_family(struct rill_poller *p, FILE *out, unsigned family, bool header)
+{
+	const struct rill_shard *sh = RILL_CONTAINER_OF(p, struct rill_shard, poller);
+	unsigned counters = counter_count();
+
+	if (family < counters) {
+		print_numbered(sh, out, family, header);
+		return true;
+	}
+	switch (family - counters) {
+	case 0:
+		print_drops(sh, out, header);
+		return true;
+	case 1:
+		print_flows(sh, out, header);
+		return true;
+	case 2:
+		print_nic_drops(sh, out, header);
+		return true;
+	default:
+		return false;
+	}
+}

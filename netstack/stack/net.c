@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Opening and closing an interface. */
+#include "netstack/stack/net.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netstack/stack/conn.h"
+#include "runtime/runtime.h"
+
+static __thread char open_error[RILL_NIC_ERROR_LEN];
+
+/* See runtime/current.c: the buffer's address must not be kept across a switch. */
+static RILL_NOINLINE char *error_buffer(void)
+{
+	__asm__ volatile("");
+	return open_error;
+}
+
+const char *rill_net_error(void)
+{
+	return error_buffer();
+}
+
+static int fail(int err, const char *text, const char *what)
+{
+	snprintf(error_buffer(), RILL_NIC_ERROR_LEN, text, what ? what : "");
+	return err;
+}
+
+/* ---- ports ---- */
+
+int rill_net_bind_port(struct rill_net *net, void **table, uint16_t port, void *obj)
+{
+	int r = -EADDRNOTAVAIL;
+
+	rill_spin_lock(&net->port_lock);
+	if (port) {
+		r = rill_load_relaxed(&table[port]) ? -EADDRINUSE : port;
+	} else {
+		uint32_t start = rill_rand_below(&net->rand, RILL_PORT_EPHEMERAL_COUNT);
+
+		for (uint32_t i = 0; i < RILL_PORT_EPHEMERAL_COUNT && r < 0; i++) {
+			uint32_t at = RILL_PORT_EPHEMERAL_FIRST +
+				      (start + i) % RILL_PORT_EPHEMERAL_COUNT;
+
+			if (!rill_load_relaxed(&table[at]))
+				r = (int)at;
+		}
+	}
+	/* release: obj is whole; pairs with the acquires of the shards */
+	if (r > 0)
+		rill_store_release(&table[r], obj);
+	rill_spin_unlock(&net->port_lock);
+	return r;
+}
+
+void rill_net_unbind_port(struct rill_net *net, void **table, uint16_t port)
+{
+	rill_spin_lock(&net->port_lock);
+	rill_store_relaxed(&table[port], NULL);
+	rill_spin_unlock(&net->port_lock);
+	rill_net_sync(net);
+}
+
+static void nothing(struct rill_shard *sh, void *arg)
+{
+	(void)sh, (void)arg;
+}
+
+void rill_net_sync(struct rill_net *net)
+{
+	/* Each shard is held, and let go, after the change: so everyone holding it later sees it. */
+	for (unsigned i = 0; i < net->shard_count; i++)
+		rill_shard_call(&net->shards[i], nothing, NULL);
+}
+
+bool rill_net_owns(const struct rill_net *net, const struct rill_ip *ip)
+{
+	static const uint8_t any[16];
+
+	return ip->family == RILL_AF_NONE || memcmp(ip->bytes, any, sizeof(any)) == 0 ||
+	       memcmp(ip, &net->ip, sizeof(*ip)) == 0;
+}
+
+struct rill_shard *rill_net_shard(struct rill_net *net)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	return &net->shards[w ? w->index % net->shard_count : 0];
+}
+
+/* ---- open ---- */
+
+struct open_nic {
+	const char *spec;
+	unsigned queues;
+	struct rill_nic *nic;
+	char error[RILL_NIC_ERROR_LEN];
+};
+
+/* Opening a NIC may take the kernel a while: on a thread of the blocking pool. */
+static void *open_nic(void *arg)
+{
+	struct open_nic *o = arg;
+
+	return (void *)(intptr_t)rill_nic_open(o->spec, o->queues, &o->nic, o->error);
+}
+
+static int parse_options(const struct rill_net_options *o, struct rill_l3_config *config)
+{
+	struct rill_addr gateway = {.port = 0};
+
+	memset(config, 0, sizeof(*config));
+	if (!o->nic)
+		return fail(-EINVAL, "no NIC given: say for instance \"mem:lab\" or \"af_xdp:eth0\"", "");
+	if (!o->addr || rill_cidr_parse(o->addr, &config->ip, &config->prefix) < 0)
+		return fail(-EINVAL, "\"%s\" is no address with a prefix: say for instance 198.18.0.1/24",
+			    o->addr);
+	if (o->gateway && (rill_addr_parse(o->gateway, &gateway) < 0 || gateway.port != 0))
+		return fail(-EINVAL, "\"%s\" is no gateway: give an IP address", o->gateway);
+	config->gateway = gateway.ip;
+	return 0;
+}
+
+static int shard_open(struct rill_net *net, unsigned i, struct rill_l3_config *config)
+{
+	struct rill_shard *sh = &net->shards[i];
+	int r = rill_shard_init(sh, net, i);
+
+	if (r < 0)
+		return r;
+	config->shard = i;
+	config->shards = net->shard_count;
+	rill_rand_secret(&config->seed, sizeof(config->seed));
+	return rill_l3_init(&sh->l3, config, rill_shard_l3_ops(), sh, rill_runtime_now(net->rt));
+}
+
+static void net_free(struct rill_net *net)
+{
+	for (unsigned i = 0; net->shards && i < net->shard_count; i++)
+		rill_shard_fini(&net->shards[i]);
+	free(net->shards);
+	rill_steer_fini(&net->steer);
+	if (net->nic)
+		rill_nic_close(net->nic);
+	free(net);
+}
+
+static int net_init(struct rill_net *net, struct rill_l3_config *config)
+{
+	struct rill_nic *nic = net->nic;
+	size_t size = nic->queue_count * sizeof(*net->shards);
+	uint64_t seed;
+
+	memcpy(config->mac, nic->mac, sizeof(config->mac));
+	config->mtu = nic->mtu;
+	config->caps = nic->caps;
+	net->ip = config->ip;
+	rill_rand_secret(&net->secret, sizeof(net->secret));
+	rill_rand_secret(&seed, sizeof(seed));
+	rill_rand_init(&net->rand, seed);
+	net->shards = aligned_alloc(RILL_CACHE_LINE, size);
+	if (!net->shards || rill_steer_init(&net->steer) < 0)
+		return fail(-ENOMEM, "out of memory", "");
+	memset(net->shards, 0, size);
+	net->shard_count = nic->queue_count;
+	for (unsigned i = 0; i < net->shard_count; i++) {
+		int r = shard_open(net, i, config);
+
+		if (r < 0)
+			return fail(r, "the gateway must be on the subnet of the address%s", "");
+	}
+	return 0;
+}
+
+static int net_start(struct rill_net *net)
+{
+	struct rill_flow_rule rule = {.local = net->ip};
+	const struct rill_driver *driver = net->nic->driver;
+	int r = driver->flow_add ? driver->flow_add(net->nic, &rule) : 0;
+
+	if (r < 0)
+		return fail(r, "the NIC refused the rule that sends us our address: %s", strerror(-r));
+	for (unsigned i = 0; i < net->shard_count; i++) {
+		r = rill_poller_add(net->rt, &net->shards[i].poller);
+		if (r == 0)
+			continue;
+		while (i-- > 0)
+			rill_poller_remove(&net->shards[i].poller);
+		return fail(r, "too many NIC queues on one runtime", "");
+	}
+	return 0;
+}
+
+static unsigned queues_wanted(const struct rill_net_options *o, const struct rill_runtime *rt)
+{
+	unsigned queues = o->queues ? o->queues : rt->worker_count;
+
+	return RILL_MIN(queues, (unsigned)RILL_NIC_QUEUES_MAX);
+}
+
+int rill_net_open(struct rill_runtime *rt, const struct rill_net_options *in,
+		  struct rill_net **ret_net)
+{
+	struct rill_net_options o = {0};
+	struct rill_l3_config config;
+	struct open_nic open = {0};
+	void *result = NULL;
+
+	memcpy(&o, in, RILL_MIN(in->size, sizeof(o)));
+	if (!rt)
+		rt = rill_runtime_current();
+	if (!rt)
+		return fail(-EINVAL, "no runtime: give one, or call this from a task", "");
+	int r = parse_options(&o, &config);
+
+	if (r < 0)
+		return r;
+	open.spec = o.nic;
+	open.queues = queues_wanted(&o, rt);
+	r = rill_blocking(open_nic, &open, &result);
+	if (r == 0)
+		r = (int)(intptr_t)result;
+	if (r < 0)
+		return fail(r, "%s", open.error);
+	struct rill_net *net = calloc(1, sizeof(*net));
+
+	if (!net) {
+		rill_nic_close(open.nic);
+		return fail(-ENOMEM, "out of memory", "");
+	}
+	net->rt = rt;
+	net->nic = open.nic;
+	if (o.mtu && o.mtu < net->nic->mtu)
+		net->nic->mtu = (uint16_t)o.mtu;
+	r = net_init(net, &config);
+	if (r == 0)
+		r = net_start(net);
+	if (r < 0) {
+		net_free(net);
+		return r;
+	}
+	*ret_net = net;
+	return 0;
+}
+
+/* ---- close ---- */
+
+static void reset_one(struct rill_flow *f, void *ctx)
+{
+	struct rill_shard *sh = ctx;
+	struct rill_tcp *c = rill_conn_of_flow(f);
+
+	rill_tcb_abort(&c->tcb, &sh->env, sh->now_ns);
+	rill_conn_touch(sh, c);
+}
+
+/* Tells every peer; letting the shard go sends it. */
+static void reset_all(struct rill_shard *sh, void *arg)
+{
+	(void)arg;
+	rill_flow_for_each(&sh->flows, reset_one, sh);
+}
+
+static void l3_stop(struct rill_shard *sh, void *arg)
+{
+	(void)arg;
+	rill_l3_fini(&sh->l3);
+}
+
+void rill_net_close(struct rill_net *net)
+{
+	if (!net)
+		return;
+	for (unsigned i = 0; i < net->shard_count; i++)
+		rill_shard_call(&net->shards[i], reset_all, NULL);
+	for (unsigned i = 0; i < net->shard_count; i++)
+		rill_poller_remove(&net->shards[i].poller);
+	for (unsigned i = 0; i < net->shard_count; i++)
+		rill_shard_call(&net->shards[i], l3_stop, NULL);
+	net_free(net);
+}
+
+struct rill_ip rill_net_ip(const struct rill_net *net)
+{
+	return net->ip;
+}
+
+const char *rill_net_describe(const struct rill_net *net)
+{
+	return net->nic->describe;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A shard: one NIC queue pair with its share of the stack (IP layer, connections, timers), under one
+ * try-lock. Whoever holds it is the stack for that moment. Who can't get it leaves an operation in its
+ * mailbox, and the holder runs that before letting go (flat combining: Hendler, Incze, Shavit, Tzafrir
+ * 2010). So a socket may be used from any worker and any thread, nobody ever spins or sleeps on the lock,
+ * and no connection has a lock of its own.
+ *
+ * Lock and mailbox are one word:  NULL: free.  LOCKED: held, nothing waiting.  Else: held, and the word is
+ * a stack of operations, the newest first, that ends in LOCKED.
+ */
+#ifndef RILL_NETSTACK_STACK_SHARD_H
+#define RILL_NETSTACK_STACK_SHARD_H
+
+#include "base/wheel.h"
+#include "drivers/driver.h"
+#include "netstack/ip/l3.h"
+#include "netstack/stack/flow.h"
+#include "netstack/tcp/env.h"
+#include "runtime/poller.h"
+#include "runtime/waiter.h"
+
+struct rill_net;
+struct rill_shard;
+
+/* Packets taken from the NIC, and given to it, at once. */
+#define RILL_SHARD_BURST 64
+
+/* Connections in TIME-WAIT at most; more, and the oldest go early (RFC 9293, 3.6.1 wants a bound too). */
+#define RILL_SHARD_TIME_WAIT_MAX 16384
+
+struct rill_shard_op {
+	struct rill_shard_op *next;
+	/* With the shard held. op is its owner's again when fn returns: fn may free it. */
+	void (*fn)(struct rill_shard *sh, struct rill_shard_op *op);
+};
+
+#define RILL_SHARD_LOCKED ((struct rill_shard_op *)1)
+
+/* What is counted besides struct rill_l3 and rill_tcp_env. */
+struct rill_shard_stats {
+	uint64_t mailbox_ops;	/* run for somebody else */
+	uint64_t steered_out;	/* packets that belonged to another shard: the NIC's hash surprised us */
+	uint64_t steered_in;
+	uint64_t polls_busy;	/* found the shard held by another worker */
+};
+
+struct rill_shard {
+	RILL_ATOMIC(struct rill_shard_op *) word RILL_CACHE_ALIGNED;
+
+	/* All below: whoever holds the shard. */
+	struct rill_nic_queue *queue RILL_CACHE_ALIGNED;
+	const struct rill_driver *driver;
+	struct rill_net *net;
+	unsigned index;
+	uint64_t now_ns;
+	struct rill_wake_batch wakes; /* to be flushed after letting go */
+	struct rill_list conns;	      /* all of them */
+	struct rill_list dirty;	      /* connections that had input or a call */
+	struct rill_buf *tx[RILL_SHARD_BURST];
+	unsigned tx_count;
+	bool tx_pending; /* given to the NIC, but not flushed */
+	struct rill_flow_table flows;
+	struct rill_wheel wheel; /* one timer for each connection */
+	struct rill_list time_wait; /* oldest first */
+	unsigned time_wait_count;
+	uint64_t drops[RILL_DROP_COUNT]; /* besides those of l3 */
+	struct rill_shard_stats stats;
+	struct rill_tcp_env env;
+	struct rill_poller poller;
+	struct rill_l3 l3;
+};
+
+/* In stack/net.c's order: after the NIC is open. */
+int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index);
+void rill_shard_fini(struct rill_shard *sh);
+/* For rill_l3_init(), with the shard as ctx. */
+const struct rill_l3_ops *rill_shard_l3_ops(void);
+
+/*
+ * Leaves op in the mailbox, or, when the shard is free, takes it: true means that the caller holds it now,
+ * op was not queued, and rill_shard_leave() is the caller's to call.
+ */
+bool rill_shard_post(struct rill_shard *sh, struct rill_shard_op *op);
+/* Runs the mailbox, sends what is due, lets go, wakes. */
+void rill_shard_leave(struct rill_shard *sh);
+
+/* Runs fn(sh, arg) with the shard held: at once, or by the holder while the caller waits. */
+void rill_shard_call(struct rill_shard *sh, void (*fn)(struct rill_shard *sh, void *arg), void *arg);
+
+/* The clock of the holder, read once for each time of holding. */
+static inline uint64_t rill_shard_now(const struct rill_shard *sh)
+{
+	return sh->now_ns;
+}
+
+static inline struct rill_shard *rill_shard_of_env(struct rill_tcp_env *env)
+{
+	return RILL_CONTAINER_OF(env, struct rill_shard, env);
+}
+
+#endif

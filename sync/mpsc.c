@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A ring of messages under one spinlock. A slot of the ring is free, full, or promised: when the receiver
+ * frees a slot while senders wait, the first of them is promised it and woken, and puts its message there
+ * itself. It could be copied for the sender at once, but a sender in a select may turn out to have
+ * completed something else, and a message that was received cannot be taken back; a promise can.
+ *
+ *   len + promised <= capacity, and == capacity while anybody is in the queue
+ *
+ * Messages wait in the ring, never with the receiver: one that gives up its wait loses none.
+ */
+#include <rill/sync.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/spinlock.h"
+#include "runtime/await.h"
+
+struct rill_mpsc {
+	struct rill_spinlock lock; /* of all below */
+	bool receiver_gone;
+	size_t capacity;
+	size_t msg_size;
+	size_t head; /* the slot of the oldest message */
+	size_t tail; /* the slot of the next one */
+	RILL_ATOMIC(size_t) len; /* read without the lock by rill_mpsc_len() */
+	size_t promised;
+	size_t senders;
+	struct rill_await *receiver; /* armed, and not woken yet */
+	struct rill_list queue;	     /* of armed senders, longest waiter first */
+	_Alignas(max_align_t) unsigned char ring[];
+};
+
+static RILL_ALWAYS_INLINE void copy(void *to, const void *from, size_t size)
+{
+	/* A pointer or a counter is what most channels carry. */
+	if (RILL_LIKELY(size == 8))
+		memcpy(to, from, 8);
+	else
+		memcpy(to, from, size);
+}
+
+static size_t slot_after(const struct rill_mpsc *ch, size_t slot)
+{
+	return slot + 1 == ch->capacity ? 0 : slot + 1;
+}
+
+/* ---- under the lock ---- */
+
+/* There is room, by count or by promise. */
+static void push_locked(struct rill_mpsc *ch, const void *msg, struct rill_wake_batch *batch)
+{
+	RILL_DEBUG_ASSERT(ch->len + ch->promised < ch->capacity);
+	copy(ch->ring + ch->tail * ch->msg_size, msg, ch->msg_size);
+	ch->tail = slot_after(ch, ch->tail);
+	rill_store_relaxed(&ch->len, ch->len + 1);
+	if (!ch->receiver)
+		return;
+	rill_wake_add(batch, ch->receiver->waiter);
+	ch->receiver = NULL;
+}
+
+/* A slot became free: it is the first waiter's, if there is one. */
+static void promise_locked(struct rill_mpsc *ch, struct rill_wake_batch *batch)
+{
+	struct rill_await *aw = rill_await_first(&ch->queue);
+
+	if (!aw)
+		return;
+	ch->promised++;
+	aw->granted = true;
+	rill_await_wake(aw, batch);
+}
+
+static int send_locked(struct rill_mpsc *ch, const void *msg, struct rill_wake_batch *batch)
+{
+	if (RILL_UNLIKELY(ch->receiver_gone))
+		return -EPIPE;
+	if (ch->len + ch->promised == ch->capacity)
+		return -EAGAIN;
+	push_locked(ch, msg, batch);
+	return 0;
+}
+
+static int recv_locked(struct rill_mpsc *ch, void *ret_msg, struct rill_wake_batch *batch)
+{
+	if (ch->len == 0)
+		return ch->senders == 0 ? -EPIPE : -EAGAIN;
+	copy(ret_msg, ch->ring + ch->head * ch->msg_size, ch->msg_size);
+	ch->head = slot_after(ch, ch->head);
+	rill_store_relaxed(&ch->len, ch->len - 1);
+	promise_locked(ch, batch);
+	return 0;
+}
+
+/* ---- sending ---- */
+
+int rill_mpsc_try_send(struct rill_mpsc *ch, const void *msg)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+
+	rill_spin_lock(&ch->lock);
+	int r = send_locked(ch, msg, &batch);
+
+	rill_spin_unlock(&ch->lock);
+	rill_wake_flush(&batch);
+	return r;
+}
+
+static int send_try(struct rill_await *aw)
+{
+	return rill_mpsc_try_send(aw->obj, aw->arg);
+}
+
+static int send_arm(struct rill_await *aw)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+	struct rill_mpsc *ch = aw->obj;
+
+	rill_spin_lock(&ch->lock);
+	int r = send_locked(ch, aw->arg, &batch);
+
+	if (r == -EAGAIN)
+		rill_list_push_back(&ch->queue, &aw->link);
+	rill_spin_unlock(&ch->lock);
+	rill_wake_flush(&batch);
+	return r;
+}
+
+/* A promise is kept, or passed on; one of a channel without receiver is worth nothing. */
+static int redeem_locked(struct rill_mpsc *ch, struct rill_await *aw, bool take,
+			 struct rill_wake_batch *batch)
+{
+	ch->promised--;
+	if (ch->receiver_gone)
+		return take ? -EPIPE : -EAGAIN;
+	if (!take) {
+		promise_locked(ch, batch);
+		return -EAGAIN;
+	}
+	push_locked(ch, aw->arg, batch);
+	return 0;
+}
+
+static int send_disarm(struct rill_await *aw, bool take)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+	struct rill_mpsc *ch = aw->obj;
+	int r = -EAGAIN;
+
+	rill_spin_lock(&ch->lock);
+	rill_list_del(&aw->link);
+	if (aw->granted)
+		r = redeem_locked(ch, aw, take, &batch);
+	rill_spin_unlock(&ch->lock);
+	rill_wake_flush(&batch);
+	return r;
+}
+
+static const struct rill_await_ops send_ops = {
+	.what = "mpsc send",
+	.try = send_try,
+	.arm = send_arm,
+	.disarm = send_disarm,
+};
+
+int rill_mpsc_send(struct rill_mpsc *ch, const void *msg)
+{
+	return rill_await_on(&send_ops, ch, (void *)(uintptr_t)msg);
+}
+
+void rill_case_mpsc_send(struct rill_case *c, struct rill_mpsc *ch, const void *msg)
+{
+	rill_await_init(rill_await_of(c), &send_ops, ch, (void *)(uintptr_t)msg);
+}
+
+/* ---- receiving ---- */
+
+int rill_mpsc_try_recv(struct rill_mpsc *ch, void *ret_msg)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+
+	rill_spin_lock(&ch->lock);
+	int r = recv_locked(ch, ret_msg, &batch);
+
+	rill_spin_unlock(&ch->lock);
+	rill_wake_flush(&batch);
+	return r;
+}
+
+static int recv_try(struct rill_await *aw)
+{
+	return rill_mpsc_try_recv(aw->obj, aw->arg);
+}
+
+static int recv_arm(struct rill_await *aw)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+	struct rill_mpsc *ch = aw->obj;
+
+	rill_spin_lock(&ch->lock);
+	int r = recv_locked(ch, aw->arg, &batch);
+
+	if (r == -EAGAIN) {
+		RILL_ASSERT(!ch->receiver); /* one receiver at a time */
+		ch->receiver = aw;
+	}
+	rill_spin_unlock(&ch->lock);
+	rill_wake_flush(&batch);
+	return r;
+}
+
+static int recv_disarm(struct rill_await *aw, bool take)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+	struct rill_mpsc *ch = aw->obj;
+
+	rill_spin_lock(&ch->lock);
+	if (ch->receiver == aw)
+		ch->receiver = NULL;
+	int r = take ? recv_locked(ch, aw->arg, &batch) : -EAGAIN;
+
+	rill_spin_unlock(&ch->lock);
+	rill_wake_flush(&batch);
+	return r;
+}
+
+static const struct rill_await_ops recv_ops = {
+	.what = "mpsc recv",
+	.try = recv_try,
+	.arm = recv_arm,
+	.disarm = recv_disarm,
+};
+
+int rill_mpsc_recv(struct rill_mpsc *ch, void *ret_msg)
+{
+	return rill_await_on(&recv_ops, ch, ret_msg);
+}
+
+void rill_case_mpsc_recv(struct rill_case *c, struct rill_mpsc *ch, void *ret_msg)
+{
+	rill_await_init(rill_await_of(c), &recv_ops, ch, ret_msg);
+}
+
+size_t rill_mpsc_len(const struct rill_mpsc *ch)
+{
+	return rill_load_relaxed(&ch->len);
+}
+
+/* ---- the halves ---- */
+
+int rill_mpsc_create(size_t capacity, size_t msg_size, struct rill_mpsc **ret_ch)
+{
+	size_t bytes;
+
+	if (capacity == 0 || msg_size == 0)
+		return -EINVAL;
+	if (__builtin_mul_overflow(capacity, msg_size, &bytes) ||
+	    __builtin_add_overflow(bytes, sizeof(struct rill_mpsc), &bytes))
+		return -ENOMEM;
+	struct rill_mpsc *ch = malloc(bytes);
+
+	if (!ch)
+		return -ENOMEM;
+	*ch = (struct rill_mpsc){.capacity = capacity, .msg_size = msg_size, .senders = 1};
+	rill_list_init(&ch->queue);
+	*ret_ch = ch;
+	return 0;
+}
+
+void rill_mpsc_add_sender(struct rill_mpsc *ch)
+{
+	rill_spin_lock(&ch->lock);
+	RILL_ASSERT(ch->senders > 0); /* only who is a sender can make another */
+	ch->senders++;
+	rill_spin_unlock(&ch->lock);
+}
+
+void rill_mpsc_close_sender(struct rill_mpsc *ch)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+
+	rill_spin_lock(&ch->lock);
+	RILL_ASSERT(ch->senders > 0);
+	ch->senders--;
+	bool last = ch->senders == 0 && ch->receiver_gone;
+
+	if (ch->senders == 0 && ch->receiver) {
+		rill_wake_add(&batch, ch->receiver->waiter);
+		ch->receiver = NULL;
+	}
+	rill_spin_unlock(&ch->lock);
+	rill_wake_flush(&batch);
+	if (last)
+		free(ch);
+}
+
+void rill_mpsc_close_receiver(struct rill_mpsc *ch)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+	struct rill_await *aw;
+
+	rill_spin_lock(&ch->lock);
+	RILL_ASSERT(!ch->receiver_gone && !ch->receiver);
+	ch->receiver_gone = true;
+	rill_store_relaxed(&ch->len, 0);
+	/* Woken without a promise, they look again and find the receiver gone. */
+	while ((aw = rill_await_first(&ch->queue)))
+		rill_await_wake(aw, &batch);
+	bool last = ch->senders == 0;
+
+	rill_spin_unlock(&ch->lock);
+	rill_wake_flush(&batch);
+	if (last)
+		free(ch);
+}
