@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "runtime/stack.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/runtime/rt.h"
+
+#define STACK_SIZE (64u << 10)
+#define MANY 200
+
+static void test_get_and_put(void **state)
+{
+	struct rill_stack_pool p;
+	struct rill_task *tasks[MANY];
+
+	rill_stack_pool_init(&p, STACK_SIZE);
+	for (int i = 0; i < MANY; i++) {
+		tasks[i] = rill_stack_get(&p, NULL);
+		assert_non_null(tasks[i]);
+		assert_int_equal((uintptr_t)tasks[i] % 64, 0);
+		for (int k = 0; k < i; k++)
+			assert_ptr_not_equal(tasks[i], tasks[k]);
+	}
+	uint64_t count = p.count;
+
+	assert_true(count >= MANY);
+	for (int i = 0; i < MANY; i++)
+		rill_stack_put(&p, NULL, tasks[i]);
+	/* the youngest first, and nothing new is mapped */
+	assert_ptr_equal(rill_stack_get(&p, NULL), tasks[MANY - 1]);
+	rill_stack_put(&p, NULL, tasks[MANY - 1]);
+	for (int i = 0; i < MANY; i++)
+		rill_stack_get(&p, NULL);
+	assert_int_equal(p.count, count);
+	rill_stack_pool_fini(&p);
+}
+
+/* The whole stack can be written, without touching the neighbours or the task at its top. */
+static void test_stacks_do_not_overlap(void **state)
+{
+	struct rill_stack_pool p;
+	struct rill_task *tasks[64];
+
+	rill_stack_pool_init(&p, STACK_SIZE);
+	for (int i = 0; i < 64; i++) {
+		tasks[i] = rill_stack_get(&p, NULL);
+		tasks[i]->id = 1000 + (uint64_t)i;
+		size_t len = (size_t)((uint8_t *)tasks[i] - (uint8_t *)tasks[i]->stack_low);
+
+		assert_in_range(len, STACK_SIZE - 8192, STACK_SIZE);
+		memset(tasks[i]->stack_low, i, len);
+	}
+	for (int i = 0; i < 64; i++) {
+		const uint8_t *low = tasks[i]->stack_low;
+
+		assert_int_equal(tasks[i]->id, 1000 + (uint64_t)i);
+		assert_int_equal(low[0], i);
+		assert_int_equal(((uint8_t *)tasks[i])[-1], i);
+	}
+	rill_stack_pool_fini(&p);
+}
+
+static void test_cache(void **state)
+{
+	struct rill_stack_pool p;
+	struct rill_stack_cache a = {.count = 0}, b = {.count = 0};
+	struct rill_task *tasks[MANY];
+
+	rill_stack_pool_init(&p, STACK_SIZE);
+	for (int i = 0; i < MANY; i++)
+		tasks[i] = rill_stack_get(&p, &a);
+	uint64_t count = p.count;
+
+	for (int i = 0; i < MANY; i++) {
+		rill_stack_put(&p, &a, tasks[i]);
+		assert_true(a.count <= RILL_STACK_CACHE);
+	}
+	assert_ptr_equal(rill_stack_get(&p, &a), tasks[MANY - 1]);
+	/* what did not fit is there for other workers */
+	for (unsigned i = 0; i < MANY - RILL_STACK_CACHE; i++)
+		assert_non_null(rill_stack_get(&p, &b));
+	assert_int_equal(p.count, count);
+	rill_stack_pool_fini(&p);
+}
+
+static void count_one(struct rill_task *t, void *ctx)
+{
+	unsigned *n = ctx;
+
+	assert_false(t->live);
+	(*n)++;
+}
+
+static void test_for_each_sees_all(void **state)
+{
+	struct rill_stack_pool p;
+	unsigned n = 0;
+
+	rill_stack_pool_init(&p, STACK_SIZE);
+	rill_stack_for_each(&p, count_one, &n);
+	assert_int_equal(n, 0);
+	for (int i = 0; i < MANY; i++)
+		rill_stack_get(&p, NULL);
+	rill_stack_for_each(&p, count_one, &n);
+	assert_int_equal(n, p.count);
+	rill_stack_pool_fini(&p);
+}
+
+/* The signal that ends a child which runs fn. */
+static int death_of(void (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		/* The sanitizers have handlers, the test library too. */
+		signal(SIGSEGV, SIG_DFL);
+		signal(SIGBUS, SIG_DFL);
+		fn();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void write_below_the_stack(void)
+{
+	struct rill_stack_pool p;
+
+	rill_stack_pool_init(&p, STACK_SIZE);
+	struct rill_task *t = rill_stack_get(&p, NULL);
+
+	((volatile uint8_t *)t->stack_low)[0] = 1;
+	((volatile uint8_t *)t->stack_low)[-1] = 1;
+}
+
+static RILL_NOINLINE int recurse(volatile char *above, int depth)
+{
+	volatile char frame[512];
+
+	frame[0] = above[0];
+	return depth == 0 ? frame[0] : recurse(frame, depth - 1) + frame[0];
+}
+
+static void *overflow(void *arg)
+{
+	char c = 1;
+
+	return (void *)(intptr_t)recurse(&c, 10000000);
+}
+
+static void overflow_in_a_task(void)
+{
+	struct rill_runtime_options o = {RILL_OPTIONS(o), .flavor = RILL_CURRENT_THREAD};
+	struct rill_runtime *rt;
+
+	RILL_ASSERT(rill_runtime_create(&o, &rt) == 0);
+	rill_block_on(rt, overflow, NULL, NULL);
+}
+
+static void test_guard(void **state)
+{
+	assert_int_equal(death_of(write_below_the_stack), SIGSEGV);
+	assert_int_equal(death_of(overflow_in_a_task), SIGSEGV);
+}
+
+/* A fair part of the promised size is the task's. */
+static void *deep(void *arg)
+{
+	volatile char frame[40 << 10];
+
+	for (size_t i = 0; i < sizeof(frame); i += 64)
+		frame[i] = (char)i;
+	RILL_ASSERT_CMP(rill_yield(), ==, 0);
+	for (size_t i = 0; i < sizeof(frame); i += 64)
+		RILL_ASSERT(frame[i] == (char)i);
+	return NULL;
+}
+
+static void *deep_twice(void *arg)
+{
+	struct rill_task *a = spawn(deep, NULL);
+	struct rill_task *b = spawn(deep, NULL);
+
+	RILL_ASSERT_CMP(rill_join(a, NULL), ==, 0);
+	RILL_ASSERT_CMP(rill_join(b, NULL), ==, 0);
+	return NULL;
+}
+
+static void test_default_size(void **state)
+{
+	in_each_flavor(deep_twice, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_get_and_put),
+		cmocka_unit_test(test_stacks_do_not_overlap),
+		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_for_each_sees_all),
+		cmocka_unit_test(test_guard),
+		cmocka_unit_test(test_default_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/sync/sync_test.h"
+
+static struct rill_oneshot *create(void)
+{
+	struct rill_oneshot *ch;
+
+	CHECK(rill_oneshot_create(sizeof(uint64_t), &ch), ==, 0);
+	return ch;
+}
+
+static void send(struct rill_oneshot *ch, uint64_t msg, int expected)
+{
+	CHECK(rill_oneshot_send(ch, &msg), ==, expected);
+}
+
+static int recv_once(struct call *c)
+{
+	return rill_oneshot_recv(c->obj, &c->msg);
+}
+
+static void sent_before_it_is_received(void **state)
+{
+	struct rill_oneshot *ch = create();
+	uint64_t msg = 0;
+
+	send(ch, 42, 0);
+	assert_int_equal(rill_oneshot_recv(ch, &msg), 0);
+	assert_int_equal(msg, 42);
+	/* there was only one */
+	assert_int_equal(rill_oneshot_recv(ch, &msg), -EPIPE);
+	rill_oneshot_close_receiver(ch);
+}
+
+static void closed_sender(void **state)
+{
+	struct rill_oneshot *ch = create();
+	uint64_t msg = 7;
+
+	rill_oneshot_close_sender(ch);
+	assert_int_equal(rill_oneshot_recv(ch, &msg), -EPIPE);
+	assert_int_equal(msg, 7);
+	rill_oneshot_close_receiver(ch);
+}
+
+static void closed_receiver(void **state)
+{
+	struct rill_oneshot *ch = create();
+
+	rill_oneshot_close_receiver(ch);
+	send(ch, 1, -EPIPE);
+	ch = create();
+	rill_oneshot_close_receiver(ch);
+	rill_oneshot_close_sender(ch);
+	/* sent, and never looked at */
+	ch = create();
+	send(ch, 1, 0);
+	rill_oneshot_close_receiver(ch);
+}
+
+static void message_sizes(void **state)
+{
+	unsigned char in[1000], out[1000] = {0};
+	struct rill_oneshot *ch;
+
+	assert_int_equal(rill_oneshot_create(0, &ch), 0);
+	assert_int_equal(rill_oneshot_send(ch, NULL), 0);
+	assert_int_equal(rill_oneshot_recv(ch, NULL), 0);
+	rill_oneshot_close_receiver(ch);
+
+	memset(in, 0xa5, sizeof(in));
+	assert_int_equal(rill_oneshot_create(sizeof(in), &ch), 0);
+	assert_int_equal(rill_oneshot_send(ch, in), 0);
+	assert_int_equal(rill_oneshot_recv(ch, out), 0);
+	assert_memory_equal(in, out, sizeof(in));
+	rill_oneshot_close_receiver(ch);
+
+	assert_int_equal(rill_oneshot_create(SIZE_MAX, &ch), -ENOMEM);
+}
+
+TASK_TEST(waiting_receiver_is_woken)
+{
+	struct rill_oneshot *ch = create();
+	struct call c = {.fn = recv_once, .obj = ch};
+
+	call_start(&c);
+	send(ch, 5, 0);
+	CHECK(call_join(&c), ==, 0);
+	CHECK(c.msg, ==, 5u);
+	rill_oneshot_close_receiver(ch);
+
+	ch = create();
+	c = (struct call){.fn = recv_once, .obj = ch};
+	call_start(&c);
+	rill_oneshot_close_sender(ch);
+	CHECK(call_join(&c), ==, -EPIPE);
+	rill_oneshot_close_receiver(ch);
+	return NULL;
+}
+
+TASK_TEST(cancelled_receive_can_be_repeated)
+{
+	struct rill_oneshot *ch = create();
+	struct call aborted = {.fn = recv_once, .obj = ch}, cancelled = aborted;
+	struct call late = {.fn = recv_once, .obj = ch, .deadline_ns = rill_after(RILL_SEC)};
+	uint64_t msg = 0;
+
+	call_start(&aborted);
+	CHECK(call_abort(&aborted), ==, -ECANCELED);
+	call_start(&late);
+	CHECK(call_join(&late), ==, -ETIMEDOUT);
+	CHECK(rill_token_create(&cancelled.token), ==, 0);
+	call_start(&cancelled);
+	rill_token_cancel(cancelled.token);
+	CHECK(call_join(&cancelled), ==, -ECANCELED);
+	rill_token_destroy(cancelled.token);
+	send(ch, 9, 0);
+	CHECK(rill_oneshot_recv(ch, &msg), ==, 0);
+	CHECK(msg, ==, 9u);
+	rill_oneshot_close_receiver(ch);
+	return NULL;
+}
+
+TASK_TEST(abort_after_the_message_loses_none)
+{
+	struct rill_oneshot *ch = create();
+	struct call c = {.fn = recv_once, .obj = ch};
+	uint64_t msg = 0;
+
+	call_start(&c);
+	send(ch, 3, 0);
+	/* either the aborted wait returned it, or it is still there */
+	if (call_abort(&c) == 0)
+		CHECK(c.msg, ==, 3u);
+	else
+		CHECK(rill_oneshot_recv(ch, &msg), ==, 0);
+	rill_oneshot_close_receiver(ch);
+	return NULL;
+}
+
+static int recv_either(struct call *c)
+{
+	struct rill_case cases[2];
+
+	rill_case_oneshot_recv(&cases[0], c->obj, &c->msg);
+	rill_case_oneshot_recv(&cases[1], c->other, &c->msg);
+	return rill_select(cases, 2, RILL_SELECT_BIASED);
+}
+
+TASK_TEST(select_leaves_the_second_message)
+{
+	struct rill_oneshot *first = create(), *second = create();
+	struct call c = {.fn = recv_either, .obj = first, .other = second};
+	uint64_t msg = 0;
+
+	call_start(&c);
+	send(second, 2, 0);
+	send(first, 1, 0);
+	CHECK(call_join(&c), ==, 0);
+	CHECK(c.msg, ==, 1u);
+	CHECK(rill_oneshot_recv(second, &msg), ==, 0);
+	CHECK(msg, ==, 2u);
+	rill_oneshot_close_receiver(first);
+	rill_oneshot_close_receiver(second);
+	return NULL;
+}
+
+#define CHANNELS STRESS(2000)
+
+struct exchange {
+	struct rill_oneshot *ch;
+	uint64_t i;
+	int sent;
+	int received;
+	uint64_t msg;
+};
+
+/* A sixth each is given up by the sender, and by the receiver before it has looked. */
+static void *sender(void *arg)
+{
+	struct exchange *x = arg;
+
+	if (x->i % 6 == 1) {
+		rill_oneshot_close_sender(x->ch);
+		x->sent = 1;
+		return NULL;
+	}
+	x->sent = rill_oneshot_send(x->ch, &x->i);
+	return NULL;
+}
+
+static void *receiver(void *arg)
+{
+	struct exchange *x = arg;
+
+	x->received = 1;
+	if (x->i % 6 != 2)
+		x->received = rill_oneshot_recv(x->ch, &x->msg);
+	rill_oneshot_close_receiver(x->ch);
+	return NULL;
+}
+
+static void check_exchange(const struct exchange *x)
+{
+	if (x->i % 6 == 1) {
+		CHECK(x->received, ==, -EPIPE);
+		return;
+	}
+	if (x->i % 6 == 2)
+		return;
+	CHECK(x->sent, ==, 0);
+	CHECK(x->received, ==, 0);
+	CHECK(x->msg, ==, x->i);
+}
+
+STRESS_TEST(stress_between_tasks)
+{
+	for (uint64_t i = 0; i < CHANNELS; i += 10) {
+		struct exchange x[10] = {0};
+		struct rill_task *t[20];
+
+		for (unsigned j = 0; j < 10; j++) {
+			x[j] = (struct exchange){.ch = create(), .i = i + j};
+			t[2 * j] = spawn(j % 2 ? sender : receiver, &x[j]);
+			t[2 * j + 1] = spawn(j % 2 ? receiver : sender, &x[j]);
+		}
+		for (unsigned j = 0; j < 20; j++)
+			join(t[j]);
+		for (unsigned j = 0; j < 10; j++)
+			check_exchange(&x[j]);
+	}
+	return NULL;
+}
+
+STRESS_TEST(stress_with_plain_threads)
+{
+	for (uint64_t i = 0; i < CHANNELS / 5; i++) {
+		struct exchange x = {.ch = create(), .i = i};
+		bool sends = i % 2;
+		pthread_t thread = thread_start(sends ? sender : receiver, &x);
+
+		if (sends)
+			receiver(&x);
+		else
+			sender(&x);
+		thread_join(thread);
+		check_exchange(&x);
+	}
+	return NULL;
+}
+
+STRESS_TEST(stress_abort_loses_no_message)
+{
+	for (uint64_t i = 0; i < CHANNELS; i++) {
+		struct rill_oneshot *ch = create();
+		struct call c = {.fn = recv_once, .obj = ch, .result = 1};
+		struct exchange x = {.ch = ch, .i = 6 * i};
+		struct rill_task *to = spawn(call_task, &c), *from = spawn(sender, &x);
+		uint64_t msg = 0;
+
+		if (i % 2)
+			rill_yield();
+		rill_abort(to);
+		join(to);
+		join(from);
+		/* never begun, cancelled, or with the message */
+		int r = rill_oneshot_recv(ch, &msg);
+
+		CHECK(r, ==, c.result == 0 ? -EPIPE : 0);
+		CHECK(c.result == 0 ? c.msg : msg, ==, 6 * i);
+		rill_oneshot_close_receiver(ch);
+	}
+	return NULL;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sent_before_it_is_received),
+		cmocka_unit_test(closed_sender),
+		cmocka_unit_test(closed_receiver),
+		cmocka_unit_test(message_sizes),
+		cmocka_unit_test(waiting_receiver_is_woken),
+		cmocka_unit_test(cancelled_receive_can_be_repeated),
+		cmocka_unit_test(abort_after_the_message_loses_none),
+		cmocka_unit_test(select_leaves_the_second_message),
+		cmocka_unit_test(stress_between_tasks),
+		cmocka_unit_test(stress_with_plain_threads),
+		cmocka_unit_test(stress_abort_loses_no_message),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
