@@ -23,4 +23,19 @@ static inline uint64_t rill_cycles(void)
 #endif
 }
 
+/* About a microsecond of rill_cycles(), or less: a reading of the clock is good for so long. */
+static inline uint64_t rill_cycles_per_us(void)
+{
+#if defined(__x86_64__)
+	return 1024; /* no machine that matters is slower than 1 GHz */
+#elif defined(__aarch64__)
+	uint64_t hz;
+
+	__asm__("mrs %0, cntfrq_el0" : "=r"(hz));
+	return hz / 1000000;
+#else
+	return 1000;
+#endif
+}
+
 #endif

@@ -17,6 +17,7 @@ static uint64_t tick_of_deadline(uint64_t ns)
 void rill_wheel_init(struct rill_wheel *w, uint64_t now_ns)
 {
 	w->now_tick = now_ns >> RILL_WHEEL_TICK_SHIFT;
+	w->levels = 0;
 	for (int l = 0; l < RILL_WHEEL_LEVELS; l++) {
 		w->occupied[l] = 0;
 		for (int s = 0; s < RILL_WHEEL_SLOTS; s++)
@@ -46,6 +47,7 @@ static void place(struct rill_wheel *w, struct rill_timer *t)
 	t->level = (uint8_t)level;
 	t->slot = (uint8_t)slot;
 	w->occupied[level] |= UINT64_C(1) << slot;
+	w->levels |= 1u << level;
 	rill_list_push_back(&w->slots[level][slot], &t->link);
 }
 
@@ -56,13 +58,20 @@ void rill_wheel_insert(struct rill_wheel *w, struct rill_timer *t, uint64_t dead
 	place(w, t);
 }
 
+static void slot_emptied(struct rill_wheel *w, unsigned level, unsigned slot)
+{
+	w->occupied[level] &= ~(UINT64_C(1) << slot);
+	if (w->occupied[level] == 0)
+		w->levels &= ~(1u << level);
+}
+
 void rill_wheel_cancel(struct rill_wheel *w, struct rill_timer *t)
 {
 	if (!rill_timer_pending(t))
 		return;
 	rill_list_del(&t->link);
 	if (rill_list_empty(&w->slots[t->level][t->slot]))
-		w->occupied[t->level] &= ~(UINT64_C(1) << t->slot);
+		slot_emptied(w, t->level, t->slot);
 }
 
 /*
@@ -86,9 +95,8 @@ static bool next_slot(const struct rill_wheel *w, unsigned *ret_level, uint64_t 
 {
 	bool found = false;
 
-	for (unsigned l = 0; l < RILL_WHEEL_LEVELS; l++) {
-		if (!w->occupied[l])
-			continue;
+	for (uint32_t levels = w->levels; levels; levels &= levels - 1) {
+		unsigned l = (unsigned)__builtin_ctz(levels);
 		uint64_t tick = level_next_tick(w, l);
 
 		/* On a tie the higher level goes first: its timers cascade into the lower one. */
@@ -114,7 +122,7 @@ bool rill_wheel_advance(struct rill_wheel *w, uint64_t now_ns, struct rill_list 
 
 		rill_list_init(&due);
 		rill_list_splice_back(&due, &w->slots[level][slot]);
-		w->occupied[level] &= ~(UINT64_C(1) << slot);
+		slot_emptied(w, level, slot);
 		w->now_tick = tick;
 		if (level == 0) {
 			rill_list_splice_back(expired, &due);

@@ -4,8 +4,9 @@
  * levels of 64 slots. It has no clock and no lock: the owner passes the time and serialises the calls.
  * One implementation serves each worker's tasks and each shard's connections.
  *
- * Invariants: a pending timer hangs in the slot given by (now_tick, its tick); a level's occupied bit is
- * set exactly when its slot is not empty; nothing fires before its deadline.
+ * Invariants: a pending timer hangs in the slot given by (now_tick, its tick); a slot's occupied bit is
+ * set exactly when it is not empty, a level's bit in levels when one of its slots is; nothing fires
+ * before its deadline.
  */
 #ifndef RILL_BASE_WHEEL_H
 #define RILL_BASE_WHEEL_H
@@ -30,6 +31,7 @@ struct rill_timer {
 
 struct rill_wheel {
 	uint64_t now_tick; /* every tick before it has been fired */
+	uint32_t levels; /* those with an occupied slot */
 	uint64_t occupied[RILL_WHEEL_LEVELS];
 	struct rill_list slots[RILL_WHEEL_LEVELS][RILL_WHEEL_SLOTS];
 };

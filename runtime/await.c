@@ -207,12 +207,16 @@ static int await_set(struct await_set *set, unsigned flags, struct rill_await **
 
 	if (cancellable) {
 		yield_if_spent(self);
+		/* Whatever comes of it: a loop of calls that fail at once must let others run, too. */
+		spend_budget();
 		r = check_scopes(self, false, &deadline);
 		if (r < 0)
 			return r;
 	}
+	bool try = set->n > 1 || !set_at(set, 0)->ops->arm_only || (flags & RILL_SELECT_NONBLOCKING);
+
 	for (;;) {
-		r = try_all(set, ret_aw);
+		r = try ? try_all(set, ret_aw) : -EAGAIN;
 		if (r != -EAGAIN)
 			break;
 		if (flags & RILL_SELECT_NONBLOCKING)
@@ -226,8 +230,6 @@ static int await_set(struct await_set *set, unsigned flags, struct rill_await **
 		if (r != -EAGAIN)
 			break;
 	}
-	if (cancellable)
-		spend_budget();
 	return r;
 }
 

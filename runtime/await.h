@@ -26,6 +26,7 @@ struct rill_await;
 
 struct rill_await_ops {
 	const char *what; /* the wait reason in dumps */
+	bool arm_only;	  /* trying costs as much as arming: a call that may wait begins with arm */
 	int (*try)(struct rill_await *aw);
 	int (*arm)(struct rill_await *aw);
 	int (*disarm)(struct rill_await *aw, bool take);

@@ -40,6 +40,25 @@ uint64_t rill_runtime_now(const struct rill_runtime *rt)
 	return rill_clock_mono();
 }
 
+uint64_t rill_worker_now(struct rill_worker *w)
+{
+	uint64_t cycles = rill_cycles();
+
+	if (RILL_UNLIKELY(w->rt->paused))
+		return w->now_ns = rill_load_relaxed(&w->rt->paused_ns);
+	if (cycles - w->now_cycles < rill_cycles_per_us())
+		return w->now_ns;
+	w->now_cycles = cycles;
+	return w->now_ns = rill_clock_mono();
+}
+
+uint64_t rill_runtime_now_coarse(const struct rill_runtime *rt)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	return w && w->rt == rt ? rill_worker_now(w) : rill_runtime_now(rt);
+}
+
 struct rill_runtime *rill_runtime_current(void)
 {
 	struct rill_worker *w = rill_worker_current();

@@ -70,6 +70,9 @@ static RILL_ALWAYS_INLINE void rill_fiber_leave(struct rill_fiber *from, struct 
 						bool dying)
 {
 #ifdef RILL_ASAN
+	/* The last frames are never returned from: their red zones must not be there for the next user. */
+	if (dying)
+		__asan_unpoison_memory_region(from->bottom, from->size);
 	__sanitizer_start_switch_fiber(dying ? NULL : &from->fake_stack, to->bottom, to->size);
 #endif
 #ifdef RILL_TSAN

@@ -84,6 +84,7 @@ static int worker_init(struct rill_runtime *rt, unsigned i)
 	rill_rand_init(&w->rand, rt->o.seed + i);
 	rill_queue_init(&w->queue);
 	rill_wheel_init(&w->wheel, rill_runtime_now(rt));
+	w->wheel_next_ns = UINT64_MAX;
 	if (!w->watch)
 		return -ENOMEM;
 	return w->wake_fd < 0 ? -errno : 0;
@@ -249,6 +250,12 @@ static void abort_live(struct rill_task *t, void *ctx)
 		return;
 	scan->any = true;
 	/*
+	 * Once is enough; more would keep a task in its shielded clean-up from ever sleeping, and a paused clock
+	 * from jumping.
+	 */
+	if (rill_load_relaxed(&t->waiter.aborted))
+		return;
+	/*
 	 * The task may end and its memory serve another meanwhile: then that one is aborted, which is what it
 	 * is in for anyhow. release: as in rill_abort()
 	 */
@@ -275,7 +282,10 @@ void rill_runtime_quiesce(struct rill_runtime *rt)
 	/* seq_cst: before the kicks and the looks; pairs with take_turn() and work_left() */
 	uint64_t epoch = rill_fetch_add_seq_cst(&rt->epoch, 1) + 1;
 	struct rill_worker *self = rill_worker_current();
+	struct rill_scope shield;
 
+	/* An aborted caller must still sleep, or its own worker never comes round. */
+	rill_scope_begin_shield(&shield);
 	for (unsigned i = 0; i < rt->worker_count; i++) {
 		struct rill_worker *w = &rt->workers[i];
 
@@ -285,6 +295,7 @@ void rill_runtime_quiesce(struct rill_runtime *rt)
 		while (rill_load_acquire(&w->running) && rill_load_acquire(&w->epoch_seen) < epoch)
 			rill_sleep(50 * RILL_US);
 	}
+	rill_scope_end(&shield);
 }
 
 int rill_runtime_destroy(struct rill_runtime *rt)

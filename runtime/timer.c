@@ -7,6 +7,8 @@ void rill_task_timer_arm(struct rill_task *t, struct rill_worker *w, uint64_t de
 	t->timer_worker = w;
 	rill_spin_lock(&w->wheel_lock);
 	rill_wheel_insert(&w->wheel, &t->timer, deadline_ns);
+	if (deadline_ns < rill_load_relaxed(&w->wheel_next_ns))
+		rill_store_relaxed(&w->wheel_next_ns, deadline_ns);
 	rill_spin_unlock(&w->wheel_lock);
 }
 
@@ -29,6 +31,9 @@ bool rill_worker_fire_timers(struct rill_worker *w, uint64_t now)
 	struct rill_list expired;
 	struct rill_list *n;
 
+	/* Read without the lock: whoever armed a timer on another thread did it on this wheel's worker. */
+	if (RILL_LIKELY(now < rill_load_relaxed(&w->wheel_next_ns)))
+		return false;
 	rill_list_init(&expired);
 	rill_spin_lock(&w->wheel_lock);
 	if (rill_wheel_advance(&w->wheel, now, &expired)) {
@@ -38,6 +43,7 @@ bool rill_worker_fire_timers(struct rill_worker *w, uint64_t now)
 			rill_wake_add(&batch, &RILL_CONTAINER_OF(timer, struct rill_task, timer)->waiter);
 		}
 	}
+	rill_store_relaxed(&w->wheel_next_ns, rill_wheel_next(&w->wheel));
 	rill_spin_unlock(&w->wheel_lock);
 	bool any = batch.first != NULL;
 

@@ -199,12 +199,12 @@ static bool take_turn(struct rill_worker *w)
 {
 	struct rill_runtime *rt = w->rt;
 	unsigned slices = w->poll_interval - w->slices_to_poll;
-	uint64_t now = rill_runtime_now(rt);
+	uint64_t now = rill_worker_now(w);
 
 	if (slices > 0)
-		tune_interval(w, now - w->now_ns, slices);
+		tune_interval(w, now - w->turn_ns, slices);
 	w->slices_to_poll = w->poll_interval;
-	w->now_ns = now;
+	w->turn_ns = now;
 	rill_store_relaxed(&w->beat, w->beat + 1);
 	/* acquire/release: pairs with rill_runtime_quiesce(): what it hid is hidden from this turn on */
 	uint64_t epoch = rill_load_acquire(&rt->epoch);
@@ -322,7 +322,8 @@ static void worker_enter(struct rill_worker *w)
 {
 	rill_worker_set_current(w);
 	rill_fiber_init_thread(&w->fiber);
-	w->now_ns = rill_runtime_now(w->rt);
+	w->now_cycles = rill_cycles() - rill_cycles_per_us();
+	w->turn_ns = rill_worker_now(w);
 	w->budget = w->rt->o.budget;
 	/* release: pairs with rill_runtime_quiesce() */
 	rill_store_release(&w->running, true);

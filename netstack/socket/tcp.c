@@ -30,8 +30,10 @@ static void run_held(struct rill_shard *sh, void *arg)
 	struct run *run = arg;
 
 	run->result = run->call->op(sh, run->c, run->call);
-	if (run->result == -EAGAIN && run->aw)
-		rill_list_push_back(queue_of(run->c, run->call), &run->aw->link);
+	if (run->result != -EAGAIN || !run->aw)
+		return;
+	rill_store_relaxed(&run->aw->granted, false);
+	rill_list_push_back(queue_of(run->c, run->call), &run->aw->link);
 }
 
 static int call_run(struct rill_await *aw, bool arm)
@@ -67,12 +69,16 @@ static int call_disarm(struct rill_await *aw, bool take)
 	struct rill_tcp *c = aw->obj;
 
 	(void)take;
+	/* acquire: pairs with the release in wake_all(): the waker is done with the node */
+	if (rill_load_acquire(&aw->granted))
+		return -EAGAIN;
 	rill_shard_call(c->flow.shard, unlink_held, aw);
 	return -EAGAIN;
 }
 
 static const struct rill_await_ops recv_ops = {
 	.what = "tcp recv",
+	.arm_only = true,
 	.try = call_try,
 	.arm = call_arm,
 	.disarm = call_disarm,
@@ -80,6 +86,7 @@ static const struct rill_await_ops recv_ops = {
 
 static const struct rill_await_ops send_ops = {
 	.what = "tcp send",
+	.arm_only = true,
 	.try = call_try,
 	.arm = call_arm,
 	.disarm = call_disarm,

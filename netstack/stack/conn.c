@@ -103,8 +103,12 @@ static void wake_all(struct rill_shard *sh, struct rill_list *queue)
 {
 	struct rill_await *aw;
 
-	while ((aw = rill_await_first(queue)))
-		rill_await_wake(aw, &sh->wakes);
+	while ((aw = rill_await_first(queue))) {
+		rill_wake_add(&sh->wakes, aw->waiter);
+		rill_list_del(&aw->link);
+		/* release: the last touch; the waiter may be running already. Pairs with call_disarm() */
+		rill_store_release(&aw->granted, true);
+	}
 }
 
 static void tell_waiters(struct rill_shard *sh, struct rill_tcp *c)

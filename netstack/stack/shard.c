@@ -22,9 +22,15 @@ static bool try_enter(struct rill_shard *sh)
 	return rill_cas_acquire(&sh->word, &free, RILL_SHARD_LOCKED);
 }
 
-static void entered(struct rill_shard *sh)
+/* Workers read the clock at different moments: for the shard it never goes back. */
+static void entered(struct rill_shard *sh, uint64_t now)
 {
-	sh->now_ns = rill_runtime_now(sh->net->rt);
+	sh->now_ns = RILL_MAX(sh->now_ns, now);
+}
+
+static void entered_now(struct rill_shard *sh)
+{
+	entered(sh, rill_runtime_now_coarse(sh->net->rt));
 }
 
 bool rill_shard_post(struct rill_shard *sh, struct rill_shard_op *op)
@@ -44,7 +50,7 @@ bool rill_shard_post(struct rill_shard *sh, struct rill_shard_op *op)
 	}
 	if (old)
 		return false;
-	entered(sh);
+	entered_now(sh);
 	return true;
 }
 
@@ -184,7 +190,7 @@ void rill_shard_leave(struct rill_shard *sh)
 		rill_wake_flush(&wakes);
 		if (!ops)
 			return;
-		entered(sh);
+		entered_now(sh);
 		while (ops) {
 			struct rill_shard_op *next = ops->next;
 
@@ -268,7 +274,7 @@ void rill_shard_call(struct rill_shard *sh, void (*fn)(struct rill_shard *sh, vo
 		call_slow(sh, fn, arg);
 		return;
 	}
-	entered(sh);
+	entered_now(sh);
 	fn(sh, arg);
 	rill_shard_leave(sh);
 }
@@ -315,7 +321,7 @@ static bool poll_shard(struct rill_poller *p, uint64_t now)
 		rill_fetch_add_relaxed(&sh->stats.polls_busy, 1);
 		return false;
 	}
-	sh->now_ns = now;
+	entered(sh, now);
 	bool any = receive(sh);
 
 	any |= fire_timers(sh);
@@ -354,7 +360,7 @@ int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index)
 	sh->index = index;
 	sh->queue = net->nic->queues[index];
 	sh->driver = net->nic->driver;
-	entered(sh);
+	entered_now(sh);
 	rill_list_init(&sh->conns);
 	rill_list_init(&sh->dirty);
 	rill_list_init(&sh->time_wait);
