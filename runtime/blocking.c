@@ -69,6 +69,7 @@ static struct job *next_job_locked(struct rill_blocking_pool *p)
 		if (r == ETIMEDOUT && rill_list_empty(&p->queue))
 			return NULL;
 	}
+	p->queued--;
 	return RILL_LIST_ENTRY(rill_list_pop_front(&p->queue), struct job, link);
 }
 
@@ -126,12 +127,14 @@ static int submit(struct rill_blocking_pool *p, struct job *j)
 	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
-	if (p->idle == 0 && p->threads < p->max)
+	/* An idle thread may have been given a job already and not yet got the lock. */
+	if (p->queued >= p->idle && p->threads < p->max)
 		r = start_thread_locked(p);
 	/* A refused thread matters only when there is none at all. */
 	if (p->threads > 0) {
 		r = 0;
 		rill_list_push_back(&p->queue, &j->link);
+		p->queued++;
 		p->jobs++;
 		pthread_cond_signal(&p->work);
 	}
@@ -184,6 +187,7 @@ static bool withdraw(struct job *j)
 	queued = j->state == JOB_QUEUED;
 	if (queued) {
 		rill_list_del(&j->link);
+		j->pool->queued--;
 		j->pool->jobs--;
 	}
 	pthread_mutex_unlock(&j->pool->lock);

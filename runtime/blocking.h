@@ -18,6 +18,7 @@ struct rill_blocking_pool {
 	unsigned threads;
 	unsigned idle;
 	unsigned max;
+	unsigned queued;
 	unsigned jobs; /* queued or running */
 	bool closing;
 };

@@ -21,10 +21,9 @@
 #define UNPARKED (UINT32_C(1) << 16)
 #define SEARCHING_MASK (UNPARKED - 1)
 
-/* How often the keeper looks after workers that are stuck in a task. */
-#define KEEPER_NS (UINT64_C(1000) * 1000)
+/* More fds than SLEEP_FDS_MAX: the rest of the shards are looked at this often. */
+#define OVERFLOW_NS (UINT64_C(1000) * 1000)
 
-/* More fds than this are not slept on; their shards are then looked at every KEEPER_NS. */
 #define SLEEP_FDS_MAX 64
 
 static uint32_t searching_of(uint32_t word)
@@ -106,24 +105,20 @@ void rill_idle_stop_search(struct rill_worker *w)
 		rill_idle_notify(w->rt);
 }
 
-/* Joins the sleepers. True when this was the last searcher. */
-static bool go_to_sleep(struct rill_worker *w)
+/* Joins the sleepers. */
+static void go_to_sleep(struct rill_worker *w)
 {
 	struct rill_idle_state *idle = &w->rt->idle;
 	uint32_t minus = UNPARKED + (w->searching ? 1 : 0);
 
 	rill_spin_lock(&idle->lock);
 	/* seq_cst: before the look at the queues in work_left(); pairs with rill_idle_notify() */
-	uint32_t old = rill_fetch_sub_seq_cst(&idle->word, minus);
-
+	rill_fetch_sub_seq_cst(&idle->word, minus);
 	w->sleep_next = idle->sleepers;
 	idle->sleepers = w;
 	w->asleep = true;
 	rill_spin_unlock(&idle->lock);
-	bool last = w->searching && searching_of(old) == 1;
-
 	w->searching = false;
-	return last;
 }
 
 /* Leaves the sleepers, unless a notifier took us out (and counted us as searching). */
@@ -204,11 +199,12 @@ static void disarm_pollers(struct rill_worker *w)
 static uint64_t next_deadline(struct rill_worker *w)
 {
 	struct rill_runtime *rt = w->rt;
-	uint64_t deadline;
+	/*
+	 * And not rill_wheel_next(): a slot may begin before that, but rill_worker_fire_timers() would find nothing
+	 * due then and leave the wheel where it is. Relaxed: armed only on this thread.
+	 */
+	uint64_t deadline = rill_load_relaxed(&w->wheel_next_ns);
 
-	rill_spin_lock(&w->wheel_lock);
-	deadline = rill_wheel_next(&w->wheel);
-	rill_spin_unlock(&w->wheel_lock);
 	for (unsigned i = 0; i < rill_load_relaxed(&rt->poller_count); i++) {
 		/* acquire: pairs with the release in rill_poller_add() */
 		struct rill_poller *p = rill_load_acquire(&rt->pollers[i]);
@@ -218,12 +214,6 @@ static uint64_t next_deadline(struct rill_worker *w)
 			deadline = RILL_MIN(deadline, rill_load_seq_cst(&p->deadline_ns));
 	}
 	return deadline;
-}
-
-/* Is any worker besides w awake? */
-static bool others_awake(const struct rill_worker *w)
-{
-	return unparked_of(rill_load_relaxed(&w->rt->idle.word)) > 0;
 }
 
 /* A paused clock jumps to the next deadline instead of sleeping. */
@@ -267,10 +257,9 @@ static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned 
 
 void rill_idle_park(struct rill_worker *w)
 {
-	struct rill_runtime *rt = w->rt;
 	struct pollfd set[SLEEP_FDS_MAX + 1];
 	unsigned n = 1;
-	bool more, keeper = false;
+	bool more;
 
 	set[0] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
 	go_to_sleep(w);
@@ -284,19 +273,11 @@ void rill_idle_park(struct rill_worker *w)
 	uint64_t deadline = next_deadline(w);
 
 	if (more)
-		deadline = RILL_MIN(deadline, rill_clock_mono() + KEEPER_NS);
-	/* relaxed: a hint; a second keeper for a moment does no harm */
-	if (others_awake(w) && !rill_load_relaxed(&rt->keeper)) {
-		keeper = true;
-		rill_store_relaxed(&rt->keeper, true);
-		deadline = RILL_MIN(deadline, rill_clock_mono() + KEEPER_NS);
-	}
+		deadline = RILL_MIN(deadline, rill_clock_mono() + OVERFLOW_NS);
 	/* release: only a narrower window for kicks; UINT64_MAX was right too */
 	rill_store_release(&w->park_deadline, deadline);
 	if (quiet && !work_left(w) && !jump_paused_clock(w, deadline))
 		sleep_in_kernel(w, set, n, deadline);
-	if (keeper)
-		rill_store_relaxed(&rt->keeper, false);
 	disarm_pollers(w);
 	rill_store_relaxed(&w->park_deadline, 0);
 	wake_up(w);

@@ -77,7 +77,6 @@ static int worker_init(struct rill_runtime *rt, unsigned i)
 
 	w->rt = rt;
 	w->index = i;
-	w->watch = calloc(rt->worker_count, sizeof(*w->watch));
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->poll_interval = 61;
 	w->slices_to_poll = w->poll_interval;
@@ -85,8 +84,6 @@ static int worker_init(struct rill_runtime *rt, unsigned i)
 	rill_queue_init(&w->queue);
 	rill_wheel_init(&w->wheel, rill_runtime_now(rt));
 	w->wheel_next_ns = UINT64_MAX;
-	if (!w->watch)
-		return -ENOMEM;
 	return w->wake_fd < 0 ? -errno : 0;
 }
 
@@ -95,7 +92,6 @@ static void workers_fini(struct rill_runtime *rt)
 	for (unsigned i = 0; i < rt->worker_count; i++) {
 		struct rill_worker *w = &rt->workers[i];
 
-		free(w->watch);
 		if (w->rt && w->wake_fd >= 0)
 			close(w->wake_fd);
 	}
@@ -169,6 +165,7 @@ static void stop_threads(struct rill_runtime *rt, unsigned started)
 
 static void runtime_free(struct rill_runtime *rt)
 {
+	rill_monitor_stop(rt);
 	workers_fini(rt);
 	rill_stack_pool_fini(&rt->stacks);
 	rill_blocking_pool_fini(&rt->blocking);
@@ -218,6 +215,8 @@ int rill_runtime_create(const struct rill_runtime_options *in, struct rill_runti
 		return -ENOMEM;
 	for (unsigned i = 0; i < rt->worker_count && r == 0; i++)
 		r = worker_init(rt, i);
+	if (r == 0 && rt->worker_count > 1)
+		r = rill_monitor_start(rt);
 	for (unsigned i = 0; i < rt->worker_count && r == 0 && o.flavor == RILL_MULTI_THREAD; i++) {
 		r = start_thread(&rt->workers[i]);
 		if (r < 0)

@@ -10,6 +10,7 @@
 #include "base/spinlock.h"
 #include "base/wheel.h"
 #include "runtime/blocking.h"
+#include "runtime/monitor.h"
 #include "runtime/poller.h"
 #include "runtime/queue.h"
 #include "runtime/stack.h"
@@ -28,12 +29,6 @@ struct rill_idle_state {
 	RILL_ATOMIC(uint32_t) word RILL_CACHE_ALIGNED; /* searching, unparked << 16 */
 	struct rill_spinlock lock;
 	struct rill_worker *sleepers; /* a stack, linked by sleep_next */
-};
-
-/* What a worker saw of another's beat, and since when it has not moved. */
-struct rill_watch {
-	uint64_t beat;
-	uint64_t since_ns;
 };
 
 struct rill_worker {
@@ -61,7 +56,6 @@ struct rill_worker {
 	struct rill_stack_cache stacks;
 	struct rill_worker_metrics metrics;
 	bool searching;
-	struct rill_watch *watch; /* one for each worker */
 
 	/* Written by the owner, read by others. */
 	RILL_ATOMIC(uint64_t) beat RILL_CACHE_ALIGNED; /* grows with every turn */
@@ -70,6 +64,7 @@ struct rill_worker {
 	RILL_ATOMIC(uint64_t) park_deadline; /* sleeps until then; 0: awake */
 
 	/* Written by others too. */
+	RILL_ATOMIC(bool) stuck; /* by the monitor; cleared with the next turn */
 	RILL_ATOMIC(struct rill_task *) lifo RILL_CACHE_ALIGNED;
 	bool asleep; /* on the sleepers' stack; idle.lock */
 	struct rill_worker *sleep_next;
@@ -86,6 +81,7 @@ struct rill_runtime {
 	struct rill_worker *workers;
 	struct rill_stack_pool stacks;
 	struct rill_blocking_pool blocking;
+	struct rill_monitor monitor;
 	bool paused;
 	RILL_ATOMIC(uint64_t) paused_ns; /* the clock, when paused */
 
@@ -97,7 +93,6 @@ struct rill_runtime {
 	RILL_ATOMIC(bool) closing; /* no more spawns */
 	RILL_ATOMIC(bool) stop;	   /* workers leave their loops */
 	RILL_ATOMIC(bool) driven;  /* CURRENT_THREAD: a thread is in block_on */
-	RILL_ATOMIC(bool) keeper;  /* a sleeper watches for stuck workers */
 
 	pthread_mutex_t poller_lock;
 	RILL_ATOMIC(uint32_t) poller_count; /* highest used slot + 1 */

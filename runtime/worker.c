@@ -19,9 +19,6 @@
 /* Tasks woken by tasks jump the queue at most so many times in a row (Tokio: 3). */
 #define LIFO_RUNS_MAX 3
 
-/* A worker that was not seen in its loop for so long is stuck; its shards are polled by others. */
-#define STUCK_NS (UINT64_C(500) * 1000)
-
 static void push_deferred(struct rill_worker *w, struct rill_task *t)
 {
 	t->waiter.next = NULL;
@@ -206,6 +203,8 @@ static bool take_turn(struct rill_worker *w)
 	w->slices_to_poll = w->poll_interval;
 	w->turn_ns = now;
 	rill_store_relaxed(&w->beat, w->beat + 1);
+	if (RILL_UNLIKELY(rill_load_relaxed(&w->stuck)))
+		rill_store_relaxed(&w->stuck, false);
 	/* acquire/release: pairs with rill_runtime_quiesce(): what it hid is hidden from this turn on */
 	uint64_t epoch = rill_load_acquire(&rt->epoch);
 
@@ -221,20 +220,6 @@ static bool take_turn(struct rill_worker *w)
 }
 
 /* ---- looking elsewhere ---- */
-
-/* Has v been away from its loop for long, with a task on its hands? By what w itself saw of its beat. */
-static bool is_stuck(struct rill_worker *w, struct rill_worker *v, struct rill_watch *seen)
-{
-	uint64_t beat = rill_load_relaxed(&v->beat);
-
-	if (rill_load_relaxed(&v->park_deadline) != 0 || !rill_load_relaxed(&v->running) ||
-	    beat != seen->beat) {
-		seen->beat = beat;
-		seen->since_ns = w->now_ns;
-		return false;
-	}
-	return w->now_ns - seen->since_ns > STUCK_NS;
-}
 
 /* Does the work that a stuck worker's loop would do. */
 static bool relieve(struct rill_worker *w, struct rill_worker *v)
@@ -258,7 +243,8 @@ static bool relieve_stuck(struct rill_worker *w)
 	for (unsigned i = 0; i < rt->worker_count; i++) {
 		struct rill_worker *v = &rt->workers[i];
 
-		if (v != w && is_stuck(w, v, &w->watch[i]))
+		/* relaxed: set by the monitor as a hint */
+		if (v != w && RILL_UNLIKELY(rill_load_relaxed(&v->stuck)))
 			any |= relieve(w, v);
 	}
 	return any;
@@ -339,6 +325,8 @@ static void worker_exit(struct rill_worker *w)
 
 void rill_worker_run(struct rill_worker *w, bool (*until)(void *), void *ctx)
 {
+	bool woken = false; /* from sleep, and nothing run since */
+
 	worker_enter(w);
 	while (!rill_load_relaxed(&w->rt->stop) && !(until && until(ctx))) {
 		bool more = true;
@@ -347,12 +335,16 @@ void rill_worker_run(struct rill_worker *w, bool (*until)(void *), void *ctx)
 		if (!t && !take_turn(w))
 			t = search(w, &more);
 		if (t) {
+			woken = false;
 			rill_idle_stop_search(w);
 			run_task(w, t);
 			if (--w->slices_to_poll == 0)
 				take_turn(w);
 		} else if (!more && !(until && until(ctx))) {
+			if (woken)
+				rill_counter_add(&w->metrics.noops, 1);
 			rill_idle_park(w);
+			woken = true;
 		}
 	}
 	worker_exit(w);
