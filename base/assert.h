@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Assertions are for programmer errors and are always on. Input from the network is never asserted on:
- * it gets a drop reason.
+ * Assertions are for programmer errors and are always on. Input from the network is never asserted
+ * on: it gets a drop reason.
  */
 #ifndef RILL_BASE_ASSERT_H
 #define RILL_BASE_ASSERT_H
@@ -12,9 +12,8 @@
 
 RILL_COLD __attribute__((noreturn)) void rill_assert_failed(const char *file, int line,
 							    const char *what);
-RILL_COLD __attribute__((noreturn)) void rill_assert_failed_cmp(const char *file, int line,
-								const char *what, long long a,
-								long long b);
+RILL_COLD __attribute__((noreturn)) void
+rill_assert_failed_cmp(const char *file, int line, const char *what, long long a, long long b);
 
 #define RILL_ASSERT(cond)                                                                          \
 	do {                                                                                       \

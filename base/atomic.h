@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Atomic operations, with the order in the name. Every atomic access in the tree goes through this file,
- * so that the model build can hand each one to its exploring scheduler. The operands are plain integers
- * and pointers; a field that is accessed from several threads is marked RILL_ATOMIC(type).
+ * Atomic operations, with the order in the name. Every atomic access in the tree goes through this
+ * file, so that the model build can hand each one to its exploring scheduler. The operands are
+ * plain integers and pointers; a field that is accessed from several threads is marked
+ * RILL_ATOMIC(type).
  *
  * Each ordered access names its partner in a comment at the place of use.
  */
@@ -53,8 +54,8 @@
 	__atomic_compare_exchange_n((p), (expected), (v), true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
 /*
- * A store that every thread sees before any later load of this one (Dekker). An exchange, for ThreadSanitizer
- * does not model fences.
+ * A store that every thread sees before any later load of this one (Dekker). An exchange, for
+ * ThreadSanitizer does not model fences.
  */
 #define rill_publish(p, v) ((void)__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST))
 

@@ -18,7 +18,7 @@
 #define RILL_CACHE_LINE 128
 #define RILL_CACHE_ALIGNED __attribute__((aligned(RILL_CACHE_LINE)))
 
-#define RILL_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define RILL_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define RILL_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define RILL_MIN(a, b)                                                                             \
 	({                                                                                         \

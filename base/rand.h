@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* xoshiro256++ (Blackman, Vigna 2019), seeded by splitmix64: for scheduling and simulation, not for secrets. */
+/* xoshiro256++ (Blackman, Vigna 2019), seeded by splitmix64: for scheduling and simulation, not for
+ * secrets. */
 #ifndef RILL_BASE_RAND_H
 #define RILL_BASE_RAND_H
 

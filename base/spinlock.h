@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A lock for a few instructions: never held across a switch, a syscall or a wake. Gives the CPU away when
- * the holder seems to have lost its own.
+ * A lock for a few instructions: never held across a switch, a syscall or a wake. Gives the CPU
+ * away when the holder seems to have lost its own.
  */
 #ifndef RILL_BASE_SPINLOCK_H
 #define RILL_BASE_SPINLOCK_H

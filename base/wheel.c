@@ -6,7 +6,8 @@
 #define SLOT_MASK (RILL_WHEEL_SLOTS - 1)
 #define TICK_BITS (RILL_WHEEL_SLOT_BITS * RILL_WHEEL_LEVELS)
 
-/* The first tick that begins at or after the deadline: rounding up is what makes "never early" true. */
+/* The first tick that begins at or after the deadline: rounding up is what makes "never early"
+ * true. */
 static uint64_t tick_of_deadline(uint64_t ns)
 {
 	uint64_t tick = ns >> RILL_WHEEL_TICK_SHIFT;
@@ -75,8 +76,8 @@ void rill_wheel_cancel(struct rill_wheel *w, struct rill_timer *t)
 }
 
 /*
- * The first occupied slot of a level at or after the current one, as the tick at which it begins. Slots
- * never lie behind the current one, except in the top level, which wraps.
+ * The first occupied slot of a level at or after the current one, as the tick at which it begins.
+ * Slots never lie behind the current one, except in the top level, which wraps.
  */
 static uint64_t level_next_tick(const struct rill_wheel *w, unsigned level)
 {

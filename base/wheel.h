@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A hierarchical timing wheel (Varghese, Lauck 1987): O(1) insert and cancel, ticks of 1.024 us, eight
- * levels of 64 slots. It has no clock and no lock: the owner passes the time and serialises the calls.
- * One implementation serves each worker's tasks and each shard's connections.
+ * A hierarchical timing wheel (Varghese, Lauck 1987): O(1) insert and cancel, ticks of 1.024 us,
+ * eight levels of 64 slots. It has no clock and no lock: the owner passes the time and serialises
+ * the calls. One implementation serves each worker's tasks and each shard's connections.
  *
- * Invariants: a pending timer hangs in the slot given by (now_tick, its tick); a slot's occupied bit is
- * set exactly when it is not empty, a level's bit in levels when one of its slots is; nothing fires
- * before its deadline.
+ * Invariants: a pending timer hangs in the slot given by (now_tick, its tick); a slot's occupied
+ * bit is set exactly when it is not empty, a level's bit in levels when one of its slots is;
+ * nothing fires before its deadline.
  */
 #ifndef RILL_BASE_WHEEL_H
 #define RILL_BASE_WHEEL_H
@@ -31,7 +31,7 @@ struct rill_timer {
 
 struct rill_wheel {
 	uint64_t now_tick; /* every tick before it has been fired */
-	uint32_t levels; /* those with an occupied slot */
+	uint32_t levels;   /* those with an occupied slot */
 	uint64_t occupied[RILL_WHEEL_LEVELS];
 	struct rill_list slots[RILL_WHEEL_LEVELS][RILL_WHEEL_SLOTS];
 };
@@ -54,10 +54,12 @@ void rill_wheel_insert(struct rill_wheel *w, struct rill_timer *t, uint64_t dead
 /* Safe on a timer that is not pending. */
 void rill_wheel_cancel(struct rill_wheel *w, struct rill_timer *t);
 
-/* Moves every timer with deadline <= now_ns to the end of expired (linked by link); true if there was one. */
+/* Moves every timer with deadline <= now_ns to the end of expired (linked by link); true if there
+ * was one. */
 bool rill_wheel_advance(struct rill_wheel *w, uint64_t now_ns, struct rill_list *expired);
 
-/* A time at or before the first deadline and after every fired one, in ns; UINT64_MAX when empty. */
+/* A time at or before the first deadline and after every fired one, in ns; UINT64_MAX when empty.
+ */
 uint64_t rill_wheel_next(const struct rill_wheel *w);
 
 #endif

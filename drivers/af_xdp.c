@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * af_xdp:IFNAME[,mode=auto|native|generic][,zerocopy=auto|off|on][,frames=N][,ring=N][,busy_poll=USEC]
+ * af_xdp:IFNAME[,mode=auto|native|generic][,zerocopy=auto|off|on][,frames=N][,ring=N]
+ *              [,busy_poll=USEC]
  *
  * A kernel interface shared with the kernel: an XDP program sends what flow_add() named to rill,
  * past the kernel's stack, and leaves it the rest. mode=auto tries the NIC driver's own XDP before

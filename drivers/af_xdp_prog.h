@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The XDP program of one interface with its maps: loading, attaching, the rules of what is rill's, and its
- * counters. It goes with the process, however that ends: the kernel holds it for us by a bpf_link.
+ * The XDP program of one interface with its maps: loading, attaching, the rules of what is rill's,
+ * and its counters. It goes with the process, however that ends: the kernel holds it for us by a
+ * bpf_link.
  */
 #ifndef RILL_DRIVERS_AF_XDP_PROG_H
 #define RILL_DRIVERS_AF_XDP_PROG_H
@@ -17,8 +18,8 @@ int rill_xdp_prog_create(struct rill_xdp_prog **ret_prog, char *error);
 void rill_xdp_prog_destroy(struct rill_xdp_prog *p);
 
 /*
- * native: in the NIC's driver, else in the kernel's generic receive path. Verified by asking the kernel.
- * -EBUSY: another XDP program is there.
+ * native: in the NIC's driver, else in the kernel's generic receive path. Verified by asking the
+ * kernel. -EBUSY: another XDP program is there.
  */
 int rill_xdp_prog_attach(struct rill_xdp_prog *p, unsigned ifindex, const char *ifname, bool native,
 			 char *error);

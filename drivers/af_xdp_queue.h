@@ -2,13 +2,13 @@
 /*
  * One AF_XDP socket with its UMEM: a NIC queue of the af_xdp driver.
  *
- * The UMEM is an array of chunks, and each begins with its struct rill_buf, so that from the address in a
- * descriptor to the buffer is a mask:
+ * The UMEM is an array of chunks, and each begins with its struct rill_buf, so that from the
+ * address in a descriptor to the buffer is a mask:
  *
  *   | struct rill_buf (frame_headroom) | the kernel's XDP headroom, 256 | packet ... |
  *
- * A buffer is free in the pool, or posted in the fill ring, or with a holder; the ones that the kernel is
- * sending carry one reference for it, which the completion ring gives back.
+ * A buffer is free in the pool, or posted in the fill ring, or with a holder; the ones that the
+ * kernel is sending carry one reference for it, which the completion ring gives back.
  */
 #ifndef RILL_DRIVERS_AF_XDP_QUEUE_H
 #define RILL_DRIVERS_AF_XDP_QUEUE_H
@@ -21,9 +21,9 @@ struct rill_xsk_config {
 	const char *ifname;
 	unsigned ifindex;
 	uint32_t frame_count;
-	uint32_t ring_slots; /* power of two */
-	uint32_t chunk_len;  /* power of two */
-	uint16_t bind_flags; /* XDP_COPY, XDP_ZEROCOPY, or 0: as the kernel can */
+	uint32_t ring_slots;   /* power of two */
+	uint32_t chunk_len;    /* power of two */
+	uint16_t bind_flags;   /* XDP_COPY, XDP_ZEROCOPY, or 0: as the kernel can */
 	unsigned busy_poll_us; /* 0: off */
 };
 

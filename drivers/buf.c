@@ -45,7 +45,8 @@ uint32_t rill_buf_pool_reclaim(struct rill_buf_pool *p)
 {
 	if (!rill_load_relaxed(&p->returned))
 		return p->available;
-	/* acquire: pairs with the release in rill_buf_put(), so that the returner's last use is over */
+	/* acquire: pairs with the release in rill_buf_put(), so that the returner's last use is
+	 * over */
 	struct rill_buf *b = rill_exchange_acquire(&p->returned, NULL);
 
 	while (b) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * struct rill_buf: one packet buffer. The memory belongs to a pool of the driver's (a UMEM chunk, a heap
- * page) and the header lies in front of the data, so that going from one to the other is arithmetic.
+ * struct rill_buf: one packet buffer. The memory belongs to a pool of the driver's (a UMEM chunk, a
+ * heap page) and the header lies in front of the data, so that going from one to the other is
+ * arithmetic.
  *
  *   | struct rill_buf | head ... headroom ... | data, len bytes | ... tailroom ... end |
  *
- * References: a buffer with refs == 1 belongs to its holder, who may write header bytes into its headroom
- * and bytes after its data. With more than one it is read-only for all. Whoever sees refs == 1 holds the
- * only reference, so nobody can be adding another.
+ * References: a buffer with refs == 1 belongs to its holder, who may write header bytes into its
+ * headroom and bytes after its data. With more than one it is read-only for all. Whoever sees refs
+ * == 1 holds the only reference, so nobody can be adding another.
  *
  * Pools: allocation is for the pool's owner alone (the shard that holds the queue). Giving back is
  * possible from anywhere (rill_buf_put), and cheaper for the owner (rill_buf_put_owner).
@@ -25,11 +26,13 @@
 struct rill_buf_pool;
 
 enum rill_buf_flags {
-	/* Receive: the NIC (or a kernel that never put it on a wire) vouches for the transport checksum. */
+	/* Receive: the NIC (or a kernel that never put it on a wire) vouches for the transport
+	   checksum. */
 	RILL_BUF_CSUM_OK = 1,
 	/*
-	 * Transmit: the 16-bit field at csum_start + csum_offset holds the pseudo-header sum (not inverted), and
-	 * the sum from csum_start to the end is for the NIC to fill in. Only on NICs whose caps say so.
+	 * Transmit: the 16-bit field at csum_start + csum_offset holds the pseudo-header sum (not
+	 * inverted), and the sum from csum_start to the end is for the NIC to fill in. Only on NICs
+	 * whose caps say so.
 	 */
 	RILL_BUF_CSUM_PARTIAL = 2,
 };
@@ -38,11 +41,11 @@ struct rill_buf {
 	uint8_t *data; /* first byte of the packet, or of what is left of it */
 	uint32_t len;  /* bytes at data */
 	RILL_ATOMIC(uint32_t) refs;
-	uint8_t *head; /* first usable byte */
-	uint8_t *end;  /* one past the last */
+	uint8_t *head;	       /* first usable byte */
+	uint8_t *end;	       /* one past the last */
 	struct rill_buf *next; /* queue or batch; NULL when alone */
 	struct rill_buf_pool *pool;
-	uint16_t flags; /* enum rill_buf_flags */
+	uint16_t flags;	      /* enum rill_buf_flags */
 	uint16_t csum_start;  /* from data, when RILL_BUF_CSUM_PARTIAL */
 	uint16_t csum_offset; /* from csum_start */
 	uint16_t queue;	      /* received on */
@@ -54,25 +57,25 @@ struct rill_buf {
 RILL_STATIC_ASSERT(sizeof(struct rill_buf) <= RILL_BUF_HEADER_SIZE, "the header has its place");
 
 /*
- * Headroom for every header that rill may put in front of a payload: Ethernet with two VLAN tags, IPv6,
- * TCP with full options, rounded up.
+ * Headroom for every header that rill may put in front of a payload: Ethernet with two VLAN tags,
+ * IPv6, TCP with full options, rounded up.
  */
 #define RILL_BUF_HEADROOM 128
 
 struct rill_buf_pool {
-	struct rill_buf *free;		 /* the owner's list */
+	struct rill_buf *free;			 /* the owner's list */
 	RILL_ATOMIC(struct rill_buf *) returned; /* pushed by anyone, taken whole by the owner */
-	uint32_t size;			 /* buffers in all */
-	uint32_t available;		 /* on the owner's list */
-	uint32_t buf_bytes;		 /* from head to end of each */
+	uint32_t size;				 /* buffers in all */
+	uint32_t available;			 /* on the owner's list */
+	uint32_t buf_bytes;			 /* from head to end of each */
 	uint64_t alloc_failures;
 	void *memory; /* what the creator has to free */
 	size_t memory_len;
 };
 
 /*
- * A pool of count buffers with buf_bytes usable bytes each, on heap memory. NULL: out of memory. For
- * drivers with memory of their own: rill_buf_pool_add() after zeroing the struct.
+ * A pool of count buffers with buf_bytes usable bytes each, on heap memory. NULL: out of memory.
+ * For drivers with memory of their own: rill_buf_pool_add() after zeroing the struct.
  */
 int rill_buf_pool_init_heap(struct rill_buf_pool *p, uint32_t count, uint32_t buf_bytes);
 void rill_buf_pool_fini_heap(struct rill_buf_pool *p);
@@ -91,7 +94,8 @@ static inline void rill_buf_get(struct rill_buf *b)
 	rill_fetch_add_relaxed(&b->refs, 1);
 }
 
-/* The caller's own reference is the only one. acquire: pairs with the release of the others' last put. */
+/* The caller's own reference is the only one. acquire: pairs with the release of the others' last
+ * put. */
 static inline bool rill_buf_exclusive(const struct rill_buf *b)
 {
 	return rill_load_acquire(&b->refs) == 1;
@@ -100,7 +104,8 @@ static inline bool rill_buf_exclusive(const struct rill_buf *b)
 /* Gives one reference back. From anywhere. NULL is allowed. */
 void rill_buf_put(struct rill_buf *b);
 
-/* The same, for the owner of b's pool, or for any pool: falls back to rill_buf_put() for foreign ones. */
+/* The same, for the owner of b's pool, or for any pool: falls back to rill_buf_put() for foreign
+ * ones. */
 void rill_buf_put_owner(struct rill_buf_pool *owner, struct rill_buf *b);
 
 static inline size_t rill_buf_headroom(const struct rill_buf *b)

@@ -48,9 +48,10 @@ static int fail_unknown(const char *spec, size_t name_len, char *error)
 #endif
 	for (const struct rill_driver *const *d = rill_drivers; *d && at < sizeof(known); d++)
 		at += (size_t)snprintf(known + at, sizeof(known) - at, " %s", (*d)->name);
-	return rill_nic_fail(error, -EINVAL,
-			     "unknown NIC driver '%.*s' in '%.64s': want driver:name, with one of:%s",
-			     (int)RILL_MIN(name_len, (size_t)32), spec, spec, known);
+	return rill_nic_fail(
+		error, -EINVAL,
+		"unknown NIC driver '%.*s' in '%.64s': want driver:name, with one of:%s",
+		(int)RILL_MIN(name_len, (size_t)32), spec, spec, known);
 }
 
 int rill_nic_open(const char *spec, unsigned queues, struct rill_nic **ret_nic, char *error)

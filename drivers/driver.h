@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a NIC driver is. A NIC has queues; each queue has its own buffer pool and is used by one thread at
- * a time (whoever holds its shard). A driver knows nothing of tasks.
+ * What a NIC driver is. A NIC has queues; each queue has its own buffer pool and is used by one
+ * thread at a time (whoever holds its shard). A driver knows nothing of tasks.
  */
 #ifndef RILL_DRIVERS_DRIVER_H
 #define RILL_DRIVERS_DRIVER_H
@@ -25,8 +25,8 @@ enum rill_nic_caps {
 /* What to redirect to rill on a NIC that is shared with the kernel. Zero fields match anything. */
 struct rill_flow_rule {
 	struct rill_ip local;
-	uint8_t proto;	/* IPPROTO_TCP, IPPROTO_UDP, ... 0: all, ARP for the address included */
-	uint16_t port;	/* local port, host order; 0: all */
+	uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP, ... 0: all, ARP for the address included */
+	uint16_t port; /* local port, host order; 0: all */
 };
 
 struct rill_nic_stats {
@@ -45,24 +45,28 @@ struct rill_nic_queue {
 struct rill_driver {
 	const char *name; /* the word before the colon of a spec */
 	/*
-	 * Opens the NIC: spec is what follows "name:". queues is the most wanted; the NIC may have fewer. On
-	 * failure writes into error (RILL_NIC_ERROR_LEN) what is wrong and what to do about it.
+	 * Opens the NIC: spec is what follows "name:". queues is the most wanted; the NIC may have
+	 * fewer. On failure writes into error (RILL_NIC_ERROR_LEN) what is wrong and what to do
+	 * about it.
 	 */
 	int (*open)(const char *spec, unsigned queues, struct rill_nic **ret_nic, char *error);
-	/* All buffers must have been put back, or are lost with the memory: the caller has seen to it. */
+	/* All buffers must have been put back, or are lost with the memory: the caller has seen to
+	 * it. */
 	void (*close)(struct rill_nic *nic);
-	/* Up to n received packets, each with one reference. Also reclaims and refills. Never blocks. */
+	/* Up to n received packets, each with one reference. Also reclaims and refills. Never
+	 * blocks. */
 	unsigned (*rx_burst)(struct rill_nic_queue *q, struct rill_buf **bufs, unsigned n);
 	/*
-	 * Queues packets; takes over one reference of each that it accepted (the first so many). A buffer of
-	 * another pool is copied. A buffer may have other references: it is only read. tx_flush makes the NIC
-	 * start on them.
+	 * Queues packets; takes over one reference of each that it accepted (the first so many). A
+	 * buffer of another pool is copied. A buffer may have other references: it is only read.
+	 * tx_flush makes the NIC start on them.
 	 */
 	unsigned (*tx_burst)(struct rill_nic_queue *q, struct rill_buf **bufs, unsigned n);
 	void (*tx_flush)(struct rill_nic_queue *q);
 	/*
-	 * Before sleeping: from now on a received packet makes fd readable. False when something is there
-	 * already. disarm ends it. Both are called by one thread at a time, not with the shard's lock.
+	 * Before sleeping: from now on a received packet makes fd readable. False when something is
+	 * there already. disarm ends it. Both are called by one thread at a time, not with the
+	 * shard's lock.
 	 */
 	bool (*rx_arm)(struct rill_nic_queue *q);
 	void (*rx_disarm)(struct rill_nic_queue *q);
@@ -80,8 +84,8 @@ struct rill_nic {
 	unsigned queue_count;
 	struct rill_nic_queue *queues[RILL_NIC_QUEUES_MAX];
 	uint8_t mac[6];
-	uint16_t mtu;  /* of the layer above Ethernet */
-	uint32_t caps; /* enum rill_nic_caps */
+	uint16_t mtu;	    /* of the layer above Ethernet */
+	uint32_t caps;	    /* enum rill_nic_caps */
 	char describe[160]; /* for people: how it really runs */
 };
 

@@ -2,9 +2,9 @@
 /*
  * mem:NAME[,loss=P][,dup=P][,reorder=P][,corrupt=P][,seed=N][,mtu=N][,ring=N][,bufs=N]
  *
- * NICs in memory: all of one NAME in this process are ports of one switch. No privilege, no system calls
- * while the receiver is awake, one copy per frame. As with real NICs, a frame that finds the receiver's
- * ring full is lost and counted there (rx_dropped), and sending never waits.
+ * NICs in memory: all of one NAME in this process are ports of one switch. No privilege, no system
+ * calls while the receiver is awake, one copy per frame. As with real NICs, a frame that finds the
+ * receiver's ring full is lost and counted there (rx_dropped), and sending never waits.
  */
 #include "drivers/builtin.h"
 
@@ -66,8 +66,8 @@ static void batch_end(struct mem_batch *batch)
 	batch->ring = NULL;
 }
 
-static void deliver_to(struct mem_batch *batch, struct rill_mem_port *port, const struct rill_buf *b,
-		       uint32_t flip_bit)
+static void deliver_to(struct mem_batch *batch, struct rill_mem_port *port,
+		       const struct rill_buf *b, uint32_t flip_bit)
 {
 	/* acquire: pairs with the release in rill_mem_hub_up() */
 	uint32_t count = rill_load_acquire(&port->queue_count);
@@ -170,7 +170,8 @@ static unsigned mem_tx_burst(struct rill_nic_queue *base, struct rill_buf **bufs
 	return n;
 }
 
-/* Frames are with the receiver at the end of tx_burst; a flush is only time passing for the held ones. */
+/* Frames are with the receiver at the end of tx_burst; a flush is only time passing for the held
+ * ones. */
 static void mem_tx_flush(struct rill_nic_queue *base)
 {
 	struct mem_queue *q = queue_of(base);
@@ -329,9 +330,10 @@ static int nic_start(struct mem_nic *nic, const char *name, unsigned queues, cha
 	for (unsigned i = 0; !err && i < queues; i++)
 		err = queue_open(nic, i);
 	if (err)
-		return rill_nic_fail(error, err,
-				     "mem:%s: out of memory or descriptors for %u queues: lower bufs=",
-				     name, queues);
+		return rill_nic_fail(
+			error, err,
+			"mem:%s: out of memory or descriptors for %u queues: lower bufs=", name,
+			queues);
 	rill_mem_hub_mac(nic->hub, nic->port, nic->base.mac);
 	rill_mem_hub_up(nic->hub, nic->port, queues);
 	return 0;

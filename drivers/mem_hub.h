@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The switch behind all mem: NICs of one name. It comes with its first port and goes with the last one.
- * Joining and leaving take a lock; senders read the port table without one: rings stay until the hub goes,
- * and whoever sends has a port.
+ * The switch behind all mem: NICs of one name. It comes with its first port and goes with the last
+ * one. Joining and leaving take a lock; senders read the port table without one: rings stay until
+ * the hub goes, and whoever sends has a port.
  */
 #ifndef RILL_DRIVERS_MEM_HUB_H
 #define RILL_DRIVERS_MEM_HUB_H
@@ -14,7 +14,8 @@
 #define RILL_MEM_PORTS_MAX 16
 
 struct rill_mem_port {
-	/* 0: nobody there. Release by rill_mem_hub_up(), acquire by senders: rings[] up to it is filled in. */
+	/* 0: nobody there. Release by rill_mem_hub_up(), acquire by senders: rings[] up to it is
+	 * filled in. */
 	RILL_ATOMIC(uint32_t) queue_count;
 	bool taken; /* under the registry's lock */
 	struct rill_mem_ring *rings[RILL_NIC_QUEUES_MAX];
@@ -29,8 +30,9 @@ struct rill_mem_hub {
 };
 
 /*
- * A port of the hub of that name, with queue_count closed rings. -ENOSPC: all taken. -ENOMEM: also when out
- * of descriptors. Senders do not see it before rill_mem_hub_up(), nor after rill_mem_hub_down().
+ * A port of the hub of that name, with queue_count closed rings. -ENOSPC: all taken. -ENOMEM: also
+ * when out of descriptors. Senders do not see it before rill_mem_hub_up(), nor after
+ * rill_mem_hub_down().
  */
 int rill_mem_hub_join(const char *name, unsigned queue_count, struct rill_mem_hub **ret_hub,
 		      unsigned *ret_port);

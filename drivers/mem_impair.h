@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a bad network does to the frames that one transmit queue sends: the dice and the frames that are
- * held back to be reordered. Seeded, so that a run can be repeated. Used by the queue's owner alone.
+ * What a bad network does to the frames that one transmit queue sends: the dice and the frames that
+ * are held back to be reordered. Seeded, so that a run can be repeated. Used by the queue's owner
+ * alone.
  */
 #ifndef RILL_DRIVERS_MEM_IMPAIR_H
 #define RILL_DRIVERS_MEM_IMPAIR_H
@@ -41,7 +42,8 @@ struct rill_mem_impair {
 void rill_mem_impair_init(struct rill_mem_impair *im, const struct rill_mem_impair_config *config,
 			  unsigned port, unsigned queue);
 
-/* One roll of the dice; none is thrown for 0, so that the kinds of impairment do not disturb each other. */
+/* One roll of the dice; none is thrown for 0, so that the kinds of impairment do not disturb each
+ * other. */
 static inline bool rill_mem_impair_roll(struct rill_mem_impair *im, uint64_t probability)
 {
 	return probability && (rill_rand_next(&im->rand) >> 32) < probability;

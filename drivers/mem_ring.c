@@ -6,7 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* Refill only so many slots at once (or a quarter of the ring): one store to the shared line for all. */
+/* Refill only so many slots at once (or a quarter of the ring): one store to the shared line for
+ * all. */
 #define REFILL_BATCH 32u
 
 struct rill_mem_ring *rill_mem_ring_create(void)
@@ -89,7 +90,8 @@ void rill_mem_ring_refill(struct rill_mem_ring *r, struct rill_buf_pool *pool)
 
 	if (want < RILL_MIN(REFILL_BATCH, size / 4))
 		return;
-	/* Asked beforehand, for a dry pool is no failure here: the slots stay empty until the next time. */
+	/* Asked beforehand, for a dry pool is no failure here: the slots stay empty until the next
+	 * time. */
 	if (pool->available < want)
 		want = RILL_MIN(want, rill_buf_pool_reclaim(pool));
 	for (uint32_t i = 0; i < want; i++)
@@ -98,7 +100,8 @@ void rill_mem_ring_refill(struct rill_mem_ring *r, struct rill_buf_pool *pool)
 	rill_store_release(&r->posted, posted + want);
 }
 
-struct rill_buf *rill_mem_ring_fill_locked(struct rill_mem_ring *r, const uint8_t *data, uint32_t len)
+struct rill_buf *rill_mem_ring_fill_locked(struct rill_mem_ring *r, const uint8_t *data,
+					   uint32_t len)
 {
 	if (!r->slots)
 		return NULL;
@@ -163,10 +166,12 @@ void rill_mem_ring_disarm(struct rill_mem_ring *r)
 {
 	uint64_t count;
 
-	/* A flag that was not set is one that a sender took, or that arm took back: draining is harmless. */
+	/* A flag that was not set is one that a sender took, or that arm took back: draining is
+	 * harmless. */
 	if (!take_back_armed(r))
 		r->drain_owed = true;
-	/* The write may come later than this: then it is owed until the next time, and one wake-up is spurious. */
+	/* The write may come later than this: then it is owed until the next time, and one wake-up
+	 * is spurious. */
 	if (r->drain_owed && read(r->fd, &count, sizeof(count)) == sizeof(count))
 		r->drain_owed = false;
 }

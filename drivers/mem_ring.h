@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The receive ring of one queue of a mem: NIC. As with a NIC's ring, the receiver posts empty buffers of
- * its own pool into the slots, and a sender fills them in order:
+ * The receive ring of one queue of a mem: NIC. As with a NIC's ring, the receiver posts empty
+ * buffers of its own pool into the slots, and a sender fills them in order:
  *
  *     taken <= filled <= posted <= taken + slots
  *
- * The receiver (one thread at a time) owns taken and posted, and takes no lock. Senders (any thread) move
- * filled, under the lock.
+ * The receiver (one thread at a time) owns taken and posted, and takes no lock. Senders (any
+ * thread) move filled, under the lock.
  *
- *   R1 posted: release by the receiver, acquire by a sender: the slot and its buffer are the sender's.
- *   R2 filled: seq_cst by a sender, acquire by the receiver: the filled buffer is the receiver's.
- *   R3 armed/filled: each side writes its own word, then reads the other's, both seq_cst, so that at
- *      least one of them sees the other's write: no wake-up is lost.
+ *   R1 posted: release by the receiver, acquire by a sender: the slot and its buffer are the
+ * sender's. R2 filled: seq_cst by a sender, acquire by the receiver: the filled buffer is the
+ * receiver's. R3 armed/filled: each side writes its own word, then reads the other's, both seq_cst,
+ * so that at least one of them sees the other's write: no wake-up is lost.
  *
- * A ring outlives the ports that use it (it goes with the hub), so that a sender may still be looking at
- * it when its port closes; and so does its eventfd.
+ * A ring outlives the ports that use it (it goes with the hub), so that a sender may still be
+ * looking at it when its port closes; and so does its eventfd.
  */
 #ifndef RILL_DRIVERS_MEM_RING_H
 #define RILL_DRIVERS_MEM_RING_H
@@ -50,7 +50,8 @@ void rill_mem_ring_destroy(struct rill_mem_ring *r);
 
 /* slot_count is a power of two. Frames longer than frame_len_max are dropped. -ENOMEM. */
 int rill_mem_ring_open(struct rill_mem_ring *r, uint32_t slot_count, uint32_t frame_len_max);
-/* Afterwards no sender touches the posted buffers any more; they belong to the caller's pool again. */
+/* Afterwards no sender touches the posted buffers any more; they belong to the caller's pool again.
+ */
 void rill_mem_ring_close(struct rill_mem_ring *r);
 
 /* Receiver: up to n filled buffers. */
@@ -67,8 +68,10 @@ static inline void rill_mem_ring_lock(struct rill_mem_ring *r)
 	rill_spin_lock(&r->lock);
 }
 
-/* Sender, locked: copies one frame in. The buffer, still the sender's until the unlock, or NULL: dropped. */
-struct rill_buf *rill_mem_ring_fill_locked(struct rill_mem_ring *r, const uint8_t *data, uint32_t len);
+/* Sender, locked: copies one frame in. The buffer, still the sender's until the unlock, or NULL:
+ * dropped. */
+struct rill_buf *rill_mem_ring_fill_locked(struct rill_mem_ring *r, const uint8_t *data,
+					   uint32_t len);
 
 /* Sender: hands over what was filled, and wakes the receiver if it sleeps. */
 void rill_mem_ring_unlock(struct rill_mem_ring *r);

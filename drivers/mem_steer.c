@@ -47,7 +47,8 @@ static uint32_t finish(uint64_t h)
 static uint32_t hash_ip4(const uint8_t *ip, uint32_t len)
 {
 	uint32_t header_len = (ip[0] & 0x0f) * 4u;
-	/* More-fragments bit or an offset: only the first fragment has the ports, so none may use them. */
+	/* More-fragments bit or an offset: only the first fragment has the ports, so none may use
+	 * them. */
 	bool fragment = (ip[6] & 0x3f) != 0 || ip[7] != 0;
 	uint64_t h = mix(UINT64_C(0x243f6a8885a308d3) + ip[9], load64(ip + 12));
 

@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /*
- * The same for all frames of one direction of a flow: by addresses, protocol and ports for TCP and UDP, by
- * addresses and protocol for other IP and for fragments. What is not IP, or cut short, is 0.
+ * The same for all frames of one direction of a flow: by addresses, protocol and ports for TCP and
+ * UDP, by addresses and protocol for other IP and for fragments. What is not IP, or cut short, is
+ * 0.
  */
 uint32_t rill_mem_steer_hash(const uint8_t *frame, uint32_t len);
 

@@ -63,7 +63,8 @@ int rill_netdev_mac(const char *name, uint8_t *ret_mac)
 	return err;
 }
 
-/* For drivers without channels. /sys shows the namespace that it was mounted in: it may know nothing. */
+/* For drivers without channels. /sys shows the namespace that it was mounted in: it may know
+ * nothing. */
 static unsigned count_in_sysfs(const char *name)
 {
 	char path[64];

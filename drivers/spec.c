@@ -157,8 +157,9 @@ int rill_spec_parse(const char *driver, const char *spec, const struct rill_spec
 	size_t name_len = strcspn(spec, ",");
 
 	if (name_len == 0 || name_len >= RILL_SPEC_NAME_LEN)
-		return rill_nic_fail(error, -EINVAL, "%s: the name in '%.64s' must have 1 to %d bytes",
-				     driver, spec, RILL_SPEC_NAME_LEN - 1);
+		return rill_nic_fail(error, -EINVAL,
+				     "%s: the name in '%.64s' must have 1 to %d bytes", driver,
+				     spec, RILL_SPEC_NAME_LEN - 1);
 	for (const char *at = spec + name_len; *at == ',';) {
 		struct slice option = {at + 1, strcspn(at + 1, ",")};
 		int err = parse_option(driver, option, keys, key_count, error);

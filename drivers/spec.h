@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The options of a NIC spec: "first,key=value,key=value". Each driver lists its keys; what it does not
- * list is an error that says what would have been right.
+ * The options of a NIC spec: "first,key=value,key=value". Each driver lists its keys; what it does
+ * not list is an error that says what would have been right.
  */
 #ifndef RILL_DRIVERS_SPEC_H
 #define RILL_DRIVERS_SPEC_H
@@ -30,8 +30,9 @@ struct rill_spec_key {
 #define RILL_SPEC_NAME_LEN 32
 
 /*
- * Parses spec. ret_name (RILL_SPEC_NAME_LEN bytes) gets the first word. -EINVAL: error (RILL_NIC_ERROR_LEN)
- * names the key and what is allowed; the values may be half set. driver is for the message.
+ * Parses spec. ret_name (RILL_SPEC_NAME_LEN bytes) gets the first word. -EINVAL: error
+ * (RILL_NIC_ERROR_LEN) names the key and what is allowed; the values may be half set. driver is for
+ * the message.
  */
 int rill_spec_parse(const char *driver, const char *spec, const struct rill_spec_key *keys,
 		    size_t key_count, char *ret_name, char *error);

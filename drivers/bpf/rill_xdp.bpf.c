@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
 /*
- * Decides, for each frame that the NIC receives, whether it is rill's (to the AF_XDP socket of its queue)
- * or the kernel's. What is not understood is the kernel's, so that the machine keeps its ssh.
+ * Decides, for each frame that the NIC receives, whether it is rill's (to the AF_XDP socket of its
+ * queue) or the kernel's. What is not understood is the kernel's, so that the machine keeps its
+ * ssh.
  *
- * A fragment is looked up without ports, the first one too: all fragments of a datagram have to go the
- * same way, and only the first has the ports.
+ * A fragment is looked up without ports, the first one too: all fragments of a datagram have to go
+ * the same way, and only the first has the ports.
  */
 #include <linux/bpf.h>
 #include <linux/icmpv6.h>
@@ -17,7 +18,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "rill_xdp.h"
+#include "drivers/bpf/rill_xdp.h"
 
 #define IP_FRAGMENT_MASK 0x3fff /* more-fragments bit and offset */
 
@@ -143,7 +144,8 @@ static __always_inline int input_ip6(struct xdp_md *ctx, const struct ipv6hdr *i
 		return pass(RILL_XDP_PASS_SHORT);
 	if (ip->nexthdr == IPPROTO_ICMPV6 && nd_target_owned((const void *)(ip + 1), end))
 		return redirect(ctx, RILL_XDP_REDIRECT_ND);
-	/* Extension headers, fragments among them, are not looked behind: rules for the address apply. */
+	/* Extension headers, fragments among them, are not looked behind: rules for the address
+	 * apply. */
 	__builtin_memcpy(key.addr, &ip->daddr, sizeof(key.addr));
 	key.proto = ip->nexthdr;
 	key.port = dest_port(ip->nexthdr, ip + 1, end);

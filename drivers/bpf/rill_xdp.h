@@ -9,8 +9,8 @@
 #define RILL_XDP_RULES_MAX 16384
 
 /*
- * A rule: frames to this address. proto 0: every protocol, ARP and neighbour discovery for the address
- * included. port 0: every port. Unused bytes are 0.
+ * A rule: frames to this address. proto 0: every protocol, ARP and neighbour discovery for the
+ * address included. port 0: every port. Unused bytes are 0.
  */
 struct rill_xdp_key {
 	__u32 addr[4]; /* network order; IPv4 in the first */
@@ -36,7 +36,7 @@ enum rill_xdp_reason {
 #define RILL_XDP_REASON_ENUM(name, text) RILL_XDP_##name,
 	RILL_XDP_REASONS(RILL_XDP_REASON_ENUM)
 #undef RILL_XDP_REASON_ENUM
-	RILL_XDP_REASON_COUNT,
+		RILL_XDP_REASON_COUNT,
 };
 
 #endif

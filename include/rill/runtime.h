@@ -27,36 +27,38 @@ struct rill_runtime_options {
 	size_t size; /* sizeof, by RILL_OPTIONS */
 	enum rill_flavor flavor;
 	enum rill_idle idle;
-	unsigned workers;     /* 0: one per CPU this process may run on; at most 1024 */
-	const int *cpus;      /* worker i is pinned to cpus[i % cpu_count]; NULL: see pin */
-	unsigned cpu_count;   /* entries in cpus */
-	bool no_pin;	      /* leave placement to the kernel when cpus is NULL */
-	bool start_paused;    /* CURRENT_THREAD only: the clock stands still and jumps when idle */
-	uint64_t spin_ns;     /* adaptive: how long to spin before sleeping; 0: 50 us */
-	size_t stack_size;    /* bytes per task, rounded up to pages; 0: 64 KiB */
-	unsigned budget;      /* operations per slice; 0: 128 */
-	uint64_t seed;	      /* of scheduling decisions; 0: random */
-	const char *name;     /* of the worker threads, at most 10 bytes; NULL: "rill" */
+	unsigned workers;      /* 0: one per CPU this process may run on; at most 1024 */
+	const int *cpus;       /* worker i is pinned to cpus[i % cpu_count]; NULL: see pin */
+	unsigned cpu_count;    /* entries in cpus */
+	bool no_pin;	       /* leave placement to the kernel when cpus is NULL */
+	bool start_paused;     /* CURRENT_THREAD only: the clock stands still and jumps when idle */
+	uint64_t spin_ns;      /* adaptive: how long to spin before sleeping; 0: 50 us */
+	size_t stack_size;     /* bytes per task, rounded up to pages; 0: 64 KiB */
+	unsigned budget;       /* operations per slice; 0: 128 */
+	uint64_t seed;	       /* of scheduling decisions; 0: random */
+	const char *name;      /* of the worker threads, at most 10 bytes; NULL: "rill" */
 	unsigned max_blocking; /* threads for rill_blocking(); 0: 512 */
 };
 
 /*
- * Starts a runtime; o may be NULL for the defaults. -EINVAL: a bad option; -ENOMEM, -EAGAIN: the system
- * refused memory or a thread. Not callable from a task.
+ * Starts a runtime; o may be NULL for the defaults. -EINVAL: a bad option; -ENOMEM, -EAGAIN: the
+ * system refused memory or a thread. Not callable from a task.
  */
-RILL_API int rill_runtime_create(const struct rill_runtime_options *o, struct rill_runtime **ret_rt);
+RILL_API int rill_runtime_create(const struct rill_runtime_options *o,
+				 struct rill_runtime **ret_rt);
 
 /*
- * Aborts every task, waits until each has returned, joins the threads and frees everything, handles of
- * unjoined tasks included. -EDEADLK from inside one of its own tasks or threads; else 0.
+ * Aborts every task, waits until each has returned, joins the threads and frees everything, handles
+ * of unjoined tasks included. -EDEADLK from inside one of its own tasks or threads; else 0.
  */
 RILL_API int rill_runtime_destroy(struct rill_runtime *rt);
 
 /*
- * Runs fn(arg) as a task and waits for it; *ret_value (may be NULL) is what it returned. From a plain
- * thread only: -EDEADLK inside a task. -ESHUTDOWN once destroy has begun.
+ * Runs fn(arg) as a task and waits for it; *ret_value (may be NULL) is what it returned. From a
+ * plain thread only: -EDEADLK inside a task. -ESHUTDOWN once destroy has begun.
  */
-RILL_API int rill_block_on(struct rill_runtime *rt, void *(*fn)(void *), void *arg, void **ret_value);
+RILL_API int rill_block_on(struct rill_runtime *rt, void *(*fn)(void *), void *arg,
+			   void **ret_value);
 
 /* The runtime of the calling task, or NULL. */
 RILL_API struct rill_runtime *rill_runtime_current(void);
@@ -65,7 +67,8 @@ RILL_API unsigned rill_runtime_workers(const struct rill_runtime *rt);
 /*
  * Runs fn(arg) on a thread of the blocking pool and waits for its return value. For calls that may
  * block in the kernel. Cannot be cancelled once it runs (arg may lie on the caller's stack): waits
- * whatever the scope says. -ECANCELED when aborted before it began, -EAGAIN when no thread can be had.
+ * whatever the scope says. -ECANCELED when aborted before it began, -EAGAIN when no thread can be
+ * had.
  */
 RILL_API int rill_blocking(void *(*fn)(void *), void *arg, void **ret_value);
 
@@ -78,14 +81,14 @@ struct rill_worker_metrics {
 	uint64_t overflows;	  /* times the local queue spilled into the inject queue */
 	uint64_t steals;	  /* tasks taken from other workers */
 	uint64_t steal_operations;
-	uint64_t budget_yields;	  /* yields forced by an exhausted budget */
-	uint64_t yields;	  /* rill_yield() */
-	uint64_t polls;		  /* passes over NIC shards and other pollers */
-	uint64_t polls_foreign;	  /* polls of a stuck worker's shard */
+	uint64_t budget_yields; /* yields forced by an exhausted budget */
+	uint64_t yields;	/* rill_yield() */
+	uint64_t polls;		/* passes over NIC shards and other pollers */
+	uint64_t polls_foreign; /* polls of a stuck worker's shard */
 	uint64_t timers_fired;
-	uint64_t parks;		  /* sleeps in the kernel */
-	uint64_t unparks;	  /* returns from them */
-	uint64_t noops;		  /* woken without finding work */
+	uint64_t parks;	  /* sleeps in the kernel */
+	uint64_t unparks; /* returns from them */
+	uint64_t noops;	  /* woken without finding work */
 };
 
 RILL_API int rill_runtime_worker_metrics(const struct rill_runtime *rt, unsigned worker,

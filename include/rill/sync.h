@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Locks and channels. Each works between tasks of any workers and runtimes and plain threads; a plain
- * thread blocks where a task would park. Blocking calls honour scopes: -ECANCELED, -ETIMEDOUT.
+ * Locks and channels. Each works between tasks of any workers and runtimes and plain threads; a
+ * plain thread blocks where a task would park. Blocking calls honour scopes: -ECANCELED,
+ * -ETIMEDOUT.
  */
 #ifndef RILL_SYNC_H
 #define RILL_SYNC_H
@@ -19,8 +20,8 @@ struct rill_sync_opaque {
 };
 
 /*
- * A fair mutex: unlock hands it to the longest waiter. May be held across blocking calls. Zero bytes are
- * not a valid mutex: init it.
+ * A fair mutex: unlock hands it to the longest waiter. May be held across blocking calls. Zero
+ * bytes are not a valid mutex: init it.
  */
 struct rill_mutex {
 	struct rill_sync_opaque o;
@@ -35,7 +36,8 @@ RILL_API int rill_mutex_trylock(struct rill_mutex *m);
 RILL_API void rill_mutex_unlock(struct rill_mutex *m);
 RILL_API void rill_case_mutex_lock(struct rill_case *c, struct rill_mutex *m);
 
-/* Tokio's Notify: wakes waiters; a notify_one without waiters is kept for the next wait (one, never more). */
+/* Tokio's Notify: wakes waiters; a notify_one without waiters is kept for the next wait (one, never
+ * more). */
 struct rill_notify {
 	struct rill_sync_opaque o;
 };
@@ -48,11 +50,13 @@ RILL_API void rill_notify_one(struct rill_notify *n);
 RILL_API void rill_notify_all(struct rill_notify *n);
 RILL_API void rill_case_notify(struct rill_case *c, struct rill_notify *n);
 
-/* One message, once, from one sender to one receiver; the message has a fixed size and is copied. */
+/* One message, once, from one sender to one receiver; the message has a fixed size and is copied.
+ */
 struct rill_oneshot;
 
 RILL_API int rill_oneshot_create(size_t msg_size, struct rill_oneshot **ret_ch);
-/* 0, or -EPIPE when the receiver has gone. Never waits. Once, by the sender, instead of close_sender. */
+/* 0, or -EPIPE when the receiver has gone. Never waits. Once, by the sender, instead of
+ * close_sender. */
 RILL_API int rill_oneshot_send(struct rill_oneshot *ch, const void *msg);
 /* The sender's side gives up without a message. Each side's half is freed by send or its close. */
 RILL_API void rill_oneshot_close_sender(struct rill_oneshot *ch);

@@ -8,8 +8,8 @@
 RILL_BEGIN_DECLS
 
 /*
- * Nanoseconds on the monotonic clock. Inside a runtime with a paused clock: that clock. Callable from
- * any thread.
+ * Nanoseconds on the monotonic clock. Inside a runtime with a paused clock: that clock. Callable
+ * from any thread.
  */
 RILL_API uint64_t rill_now(void);
 
@@ -17,8 +17,8 @@ RILL_API uint64_t rill_now(void);
 RILL_API uint64_t rill_after(uint64_t dur_ns);
 
 /*
- * Sleeps. 0 when the time has come, or -ECANCELED/-ETIMEDOUT from the enclosing scope. Callable from
- * tasks and plain threads. Cancel safe.
+ * Sleeps. 0 when the time has come, or -ECANCELED/-ETIMEDOUT from the enclosing scope. Callable
+ * from tasks and plain threads. Cancel safe.
  */
 RILL_API int rill_sleep(uint64_t dur_ns);
 RILL_API int rill_sleep_until(uint64_t deadline_ns);

@@ -78,7 +78,8 @@ static int accept_arm(struct rill_await *aw)
 }
 
 /* Passes a connection on that was handed to somebody who does not want it. */
-static void pass_on_locked(struct rill_listener *l, struct rill_tcp *c, struct rill_wake_batch *wakes)
+static void pass_on_locked(struct rill_listener *l, struct rill_tcp *c,
+			   struct rill_wake_batch *wakes)
 {
 	struct rill_await *next = rill_await_first(&l->waiters);
 

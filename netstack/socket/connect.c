@@ -29,8 +29,7 @@ static struct rill_tcp *create_ephemeral(struct rill_shard *sh, struct opening *
 		o->local.port = (uint16_t)(RILL_PORT_EPHEMERAL_FIRST + at);
 		if (rill_conn_find(sh, &o->remote->ip, o->remote->port, o->local.port))
 			continue;
-		struct rill_tcp *c =
-			rill_conn_create(sh, &o->local, o->remote, &o->buffers, true);
+		struct rill_tcp *c = rill_conn_create(sh, &o->local, o->remote, &o->buffers, true);
 
 		if (c)
 			return c;
@@ -70,8 +69,7 @@ static bool is_destination(const struct rill_net *net, const struct rill_addr *r
 	uint8_t first = remote->ip.bytes[0];
 
 	return remote->ip.family == RILL_AF_IP4 && remote->port != 0 && first != 0 &&
-	       first != 127 && first < 224 &&
-	       !(rill_net_owns(net, &remote->ip));
+	       first != 127 && first < 224 && !(rill_net_owns(net, &remote->ip));
 }
 
 int rill_tcp_connect(struct rill_net *net, const struct rill_addr *local,

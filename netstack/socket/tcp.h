@@ -11,8 +11,8 @@ enum rill_tcp_direction {
 };
 
 /*
- * A call: op runs with the shard held and returns its result, or -EAGAIN to wait until the connection is
- * readable (writable). The awaitable's arg points at it.
+ * A call: op runs with the shard held and returns its result, or -EAGAIN to wait until the
+ * connection is readable (writable). The awaitable's arg points at it.
  */
 struct rill_tcp_call {
 	int (*op)(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call);
@@ -31,6 +31,7 @@ extern const struct rill_await_ops rill_tcp_readable_ops;
 extern const struct rill_await_ops rill_tcp_writable_ops;
 
 /* The handle is given up, its tcb being told by end (close or abort). c is gone afterwards. */
-void rill_tcp_let_go(struct rill_tcp *c, void (*end)(struct rill_tcb *, struct rill_tcp_env *, uint64_t));
+void rill_tcp_let_go(struct rill_tcp *c,
+		     void (*end)(struct rill_tcb *, struct rill_tcp_env *, uint64_t));
 
 #endif

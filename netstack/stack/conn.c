@@ -106,7 +106,8 @@ static void wake_all(struct rill_shard *sh, struct rill_list *queue)
 	while ((aw = rill_await_first(queue))) {
 		rill_wake_add(&sh->wakes, aw->waiter);
 		rill_list_del(&aw->link);
-		/* release: the last touch; the waiter may be running already. Pairs with call_disarm() */
+		/* release: the last touch; the waiter may be running already. Pairs with
+		 * call_disarm() */
 		rill_store_release(&aw->granted, true);
 	}
 }

@@ -20,7 +20,8 @@ struct parcel {
 	uint32_t src;
 };
 
-RILL_STATIC_ASSERT(sizeof(struct parcel) <= sizeof(((struct rill_buf *)0)->cookie), "in the cookies");
+RILL_STATIC_ASSERT(sizeof(struct parcel) <= sizeof(((struct rill_buf *)0)->cookie),
+		   "in the cookies");
 
 static struct parcel *parcel_of(struct rill_buf *b)
 {
@@ -31,7 +32,7 @@ static struct rill_buf *buf_of(struct rill_shard_op *op)
 {
 	struct parcel *p = RILL_CONTAINER_OF(op, struct parcel, op);
 
-	return RILL_CONTAINER_OF((uint64_t (*)[4])(void *)p, struct rill_buf, cookie);
+	return RILL_CONTAINER_OF((uint64_t(*)[4])(void *)p, struct rill_buf, cookie);
 }
 
 static void deliver_frame(struct rill_shard *sh, struct rill_shard_op *op)
@@ -52,8 +53,8 @@ static void send_parcel(struct rill_shard *to, struct rill_buf *b,
 }
 
 /*
- * ARP packets come on one queue, but each shard keeps its own neighbours: the others get copies. They are
- * few, and a copy that finds no buffer is like one lost on the wire.
+ * ARP packets come on one queue, but each shard keeps its own neighbours: the others get copies.
+ * They are few, and a copy that finds no buffer is like one lost on the wire.
  */
 static void share_arp(struct rill_shard *sh, const struct rill_buf *frame)
 {
@@ -121,8 +122,8 @@ static enum rill_drop tcp_reopen(struct rill_shard *sh, struct rill_tcp *c,
 	return tcp_no_conn(sh, seg, &old);
 }
 
-static enum rill_drop tcp_input(struct rill_shard *sh, struct rill_buf *b,
-				struct rill_tcp_seg *seg, struct rill_tcp *c)
+static enum rill_drop tcp_input(struct rill_shard *sh, struct rill_buf *b, struct rill_tcp_seg *seg,
+				struct rill_tcp *c)
 {
 	if (!c) {
 		enum rill_drop drop = tcp_no_conn(sh, seg, NULL);
@@ -230,7 +231,8 @@ enum rill_drop rill_demux_udp(void *ctx, struct rill_buf *b, const struct rill_i
 
 /* ---- ICMP and neighbours ---- */
 
-/* What Linux makes of destination unreachable's codes 0 to 15, and which are hard (RFC 1122, 4.2.3.9). */
+/* What Linux makes of destination unreachable's codes 0 to 15, and which are hard (RFC
+ * 1122, 4.2.3.9). */
 static int unreachable_errno(uint8_t code, bool *ret_hard)
 {
 	*ret_hard = code == 2 || code == 3;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Flow tables: from the addresses of a TCP segment to its connection (in its shard), and to the shard that
- * owns it (of the whole interface, for packets that the NIC put into another queue).
+ * Flow tables: from the addresses of a TCP segment to its connection (in its shard), and to the
+ * shard that owns it (of the whole interface, for packets that the NIC put into another queue).
  */
 #ifndef RILL_NETSTACK_STACK_FLOW_H
 #define RILL_NETSTACK_STACK_FLOW_H
@@ -55,7 +55,8 @@ void rill_flow_for_each(struct rill_flow_table *t, void (*visit)(struct rill_flo
 
 int rill_steer_init(struct rill_steer *s);
 void rill_steer_fini(struct rill_steer *s);
-/* The shard that owns the flow, or NULL. Any thread; the answer may be old by the time it is used. */
+/* The shard that owns the flow, or NULL. Any thread; the answer may be old by the time it is used.
+ */
 struct rill_shard *rill_steer_find(struct rill_steer *s, uint64_t hash,
 				   const struct rill_flow_key *key);
 /* False: there is one with that key already. */

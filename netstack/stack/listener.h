@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A listening port: its options, how many connections it may have waiting, and those that are ready. */
+/* A listening port: its options, how many connections it may have waiting, and those that are
+ * ready. */
 #ifndef RILL_NETSTACK_STACK_LISTENER_H
 #define RILL_NETSTACK_STACK_LISTENER_H
 
@@ -19,11 +20,14 @@ struct rill_listener {
 	bool closed;
 };
 
-/* A SYN came: makes a connection in SYN-RCVD, or says why not. Holder of sh. old: TIME-WAIT, replaced. */
+/* A SYN came: makes a connection in SYN-RCVD, or says why not. Holder of sh. old: TIME-WAIT,
+ * replaced. */
 enum rill_drop rill_listener_syn(struct rill_listener *l, struct rill_shard *sh,
 				 const struct rill_tcp_seg *seg, const struct rill_tcb *old);
-/* A half-open connection of l is established: hand it over. c is held from now on. Holder of its shard. */
-void rill_listener_ready(struct rill_listener *l, struct rill_tcp *c, struct rill_wake_batch *wakes);
+/* A half-open connection of l is established: hand it over. c is held from now on. Holder of its
+ * shard. */
+void rill_listener_ready(struct rill_listener *l, struct rill_tcp *c,
+			 struct rill_wake_batch *wakes);
 /* A half-open connection of l has ended. */
 void rill_listener_forget(struct rill_listener *l);
 

@@ -43,8 +43,8 @@ int rill_net_bind_port(struct rill_net *net, void **table, uint16_t port, void *
 		uint32_t start = rill_rand_below(&net->rand, RILL_PORT_EPHEMERAL_COUNT);
 
 		for (uint32_t i = 0; i < RILL_PORT_EPHEMERAL_COUNT && r < 0; i++) {
-			uint32_t at = RILL_PORT_EPHEMERAL_FIRST +
-				      (start + i) % RILL_PORT_EPHEMERAL_COUNT;
+			uint32_t at =
+				RILL_PORT_EPHEMERAL_FIRST + (start + i) % RILL_PORT_EPHEMERAL_COUNT;
 
 			if (!rill_load_relaxed(&table[at]))
 				r = (int)at;
@@ -72,7 +72,8 @@ static void nothing(struct rill_shard *sh, void *arg)
 
 void rill_net_sync(struct rill_net *net)
 {
-	/* Each shard is held, and let go, after the change: so everyone holding it later sees it. */
+	/* Each shard is held, and let go, after the change: so everyone holding it later sees it.
+	 */
 	for (unsigned i = 0; i < net->shard_count; i++)
 		rill_shard_call(&net->shards[i], nothing, NULL);
 }
@@ -115,9 +116,11 @@ static int parse_options(const struct rill_net_options *o, struct rill_l3_config
 
 	memset(config, 0, sizeof(*config));
 	if (!o->nic)
-		return fail(-EINVAL, "no NIC given: say for instance \"mem:lab\" or \"af_xdp:eth0\"", "");
+		return fail(-EINVAL,
+			    "no NIC given: say for instance \"mem:lab\" or \"af_xdp:eth0\"", "");
 	if (!o->addr || rill_cidr_parse(o->addr, &config->ip, &config->prefix) < 0)
-		return fail(-EINVAL, "\"%s\" is no address with a prefix: say for instance 198.18.0.1/24",
+		return fail(-EINVAL,
+			    "\"%s\" is no address with a prefix: say for instance 198.18.0.1/24",
 			    o->addr);
 	if (o->gateway && (rill_addr_parse(o->gateway, &gateway) < 0 || gateway.port != 0))
 		return fail(-EINVAL, "\"%s\" is no gateway: give an IP address", o->gateway);
@@ -183,7 +186,8 @@ static int net_start(struct rill_net *net)
 	int r = driver->flow_add ? driver->flow_add(net->nic, &rule) : 0;
 
 	if (r < 0)
-		return fail(r, "the NIC refused the rule that sends us our address: %s", strerror(-r));
+		return fail(r, "the NIC refused the rule that sends us our address: %s",
+			    strerror(-r));
 	for (unsigned i = 0; i < net->shard_count; i++) {
 		r = rill_poller_add(net->rt, &net->shards[i].poller);
 		if (r == 0)

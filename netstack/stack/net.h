@@ -23,12 +23,12 @@ struct rill_net {
 	unsigned shard_count;
 	struct rill_shard *shards;
 	struct rill_steer steer;
-	struct rill_hash_key secret; /* of flow hashes */
+	struct rill_hash_key secret;	/* of flow hashes */
 	struct rill_spinlock port_lock; /* for binding; look-ups need none */
 	struct rill_rand rand;		/* port_lock */
 	/*
-	 * By port. Written under port_lock, read by the shards; who takes one out calls rill_net_sync()
-	 * before freeing it.
+	 * By port. Written under port_lock, read by the shards; who takes one out calls
+	 * rill_net_sync() before freeing it.
 	 */
 	RILL_ATOMIC(struct rill_listener *) listeners[65536];
 	RILL_ATOMIC(struct rill_udp *) udp[65536];

@@ -42,8 +42,8 @@ bool rill_shard_post(struct rill_shard *sh, struct rill_shard_op *op)
 
 		op->next = old;
 		/*
-		 * acq_rel: taking the lock acquires what the last holder did; queueing releases op to the holder.
-		 * Both pair with the word's operations in release_or_take().
+		 * acq_rel: taking the lock acquires what the last holder did; queueing releases op
+		 * to the holder. Both pair with the word's operations in release_or_take().
 		 */
 		if (rill_cas_acq_rel(&sh->word, &old, new))
 			break;
@@ -122,8 +122,8 @@ static void tcp_put(struct rill_tcp_env *env, struct rill_buf *b)
 	l3_put(rill_shard_of_env(env), b);
 }
 
-static void tcp_xmit(struct rill_tcp_env *env, const struct rill_tcb *tcb, const struct rill_ip *src,
-		     const struct rill_ip *dst, struct rill_buf *b)
+static void tcp_xmit(struct rill_tcp_env *env, const struct rill_tcb *tcb,
+		     const struct rill_ip *src, const struct rill_ip *dst, struct rill_buf *b)
 {
 	struct rill_shard *sh = rill_shard_of_env(env);
 	struct rill_ip_out out = {.dst = *dst, .proto = 6, .dont_fragment = true};
@@ -131,7 +131,8 @@ static void tcp_xmit(struct rill_tcp_env *env, const struct rill_tcb *tcb, const
 
 	(void)src; /* the interface has one address */
 	if (tcb)
-		cache = &RILL_CONTAINER_OF((struct rill_tcb *)(uintptr_t)tcb, struct rill_tcp, tcb)->dst;
+		cache = &RILL_CONTAINER_OF((struct rill_tcb *)(uintptr_t)tcb, struct rill_tcp, tcb)
+				 ->dst;
 	/* A packet that could not be sent is lost like any other: the timers know what to do. */
 	rill_l3_output(&sh->l3, b, &out, cache, sh->now_ns);
 }
@@ -165,7 +166,8 @@ static void settle(struct rill_shard *sh)
 	}
 }
 
-/* Publishes when the shard must be polled next. A deadline that moved away is corrected when it comes. */
+/* Publishes when the shard must be polled next. A deadline that moved away is corrected when it
+ * comes. */
 static void publish_deadline(struct rill_shard *sh)
 {
 	uint64_t next = RILL_MIN(rill_wheel_next(&sh->wheel), rill_l3_next_deadline(&sh->l3));
@@ -186,7 +188,8 @@ void rill_shard_leave(struct rill_shard *sh)
 
 		sh->wakes = (struct rill_wake_batch)RILL_WAKE_BATCH_INIT;
 		ops = release_or_take(sh);
-		/* Wakes go out without the shard when it is free; else the mailbox's owners wait as well. */
+		/* Wakes go out without the shard when it is free; else the mailbox's owners wait as
+		 * well. */
 		rill_wake_flush(&wakes);
 		if (!ops)
 			return;
@@ -264,7 +267,8 @@ static RILL_NOINLINE void call_slow(struct rill_shard *sh,
 		return;
 	}
 	rill_await_init(&aw, &call_ops, &call, NULL);
-	/* The holder is in the middle of a burst: this ends soon, whatever the caller's scopes say. */
+	/* The holder is in the middle of a burst: this ends soon, whatever the caller's scopes say.
+	 */
 	rill_await(&aw, RILL_AWAIT_UNCANCELLABLE);
 }
 
@@ -383,8 +387,8 @@ void rill_shard_fini(struct rill_shard *sh)
 {
 	if (sh->flows.buckets) {
 		while (!rill_list_empty(&sh->conns))
-			rill_conn_destroy(sh, RILL_LIST_ENTRY(sh->conns.next, struct rill_tcp,
-							      conn_link));
+			rill_conn_destroy(
+				sh, RILL_LIST_ENTRY(sh->conns.next, struct rill_tcp, conn_link));
 		for (unsigned i = 0; i < sh->tx_count; i++)
 			rill_buf_put(sh->tx[i]);
 	}

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A shard: one NIC queue pair with its share of the stack (IP layer, connections, timers), under one
- * try-lock. Whoever holds it is the stack for that moment. Who can't get it leaves an operation in its
- * mailbox, and the holder runs that before letting go (flat combining: Hendler, Incze, Shavit, Tzafrir
- * 2010). So a socket may be used from any worker and any thread, nobody ever spins or sleeps on the lock,
- * and no connection has a lock of its own.
+ * A shard: one NIC queue pair with its share of the stack (IP layer, connections, timers), under
+ * one try-lock. Whoever holds it is the stack for that moment. Who can't get it leaves an operation
+ * in its mailbox, and the holder runs that before letting go (flat combining: Hendler, Incze,
+ * Shavit, Tzafrir 2010). So a socket may be used from any worker and any thread, nobody ever spins
+ * or sleeps on the lock, and no connection has a lock of its own.
  *
- * Lock and mailbox are one word:  NULL: free.  LOCKED: held, nothing waiting.  Else: held, and the word is
- * a stack of operations, the newest first, that ends in LOCKED.
+ * Lock and mailbox are one word:  NULL: free.  LOCKED: held, nothing waiting.  Else: held, and the
+ * word is a stack of operations, the newest first, that ends in LOCKED.
  */
 #ifndef RILL_NETSTACK_STACK_SHARD_H
 #define RILL_NETSTACK_STACK_SHARD_H
@@ -26,7 +26,8 @@ struct rill_shard;
 /* Packets taken from the NIC, and given to it, at once. */
 #define RILL_SHARD_BURST 64
 
-/* Connections in TIME-WAIT at most; more, and the oldest go early (RFC 9293, 3.6.1 wants a bound too). */
+/* Connections in TIME-WAIT at most; more, and the oldest go early (RFC 9293, 3.6.1 wants a bound
+ * too). */
 #define RILL_SHARD_TIME_WAIT_MAX 16384
 
 struct rill_shard_op {
@@ -39,10 +40,11 @@ struct rill_shard_op {
 
 /* What is counted besides struct rill_l3 and rill_tcp_env. */
 struct rill_shard_stats {
-	uint64_t mailbox_ops;	/* run for somebody else */
-	uint64_t steered_out;	/* packets that belonged to another shard: the NIC's hash surprised us */
+	uint64_t mailbox_ops; /* run for somebody else */
+	uint64_t steered_out; /* packets that belonged to another shard: the NIC's hash surprised us
+			       */
 	uint64_t steered_in;
-	uint64_t polls_busy;	/* found the shard held by another worker */
+	uint64_t polls_busy; /* found the shard held by another worker */
 };
 
 struct rill_shard {
@@ -61,7 +63,7 @@ struct rill_shard {
 	unsigned tx_count;
 	bool tx_pending; /* given to the NIC, but not flushed */
 	struct rill_flow_table flows;
-	struct rill_wheel wheel; /* one timer for each connection */
+	struct rill_wheel wheel;    /* one timer for each connection */
 	struct rill_list time_wait; /* oldest first */
 	unsigned time_wait_count;
 	uint64_t drops[RILL_DROP_COUNT]; /* besides those of l3 */
@@ -78,15 +80,16 @@ void rill_shard_fini(struct rill_shard *sh);
 const struct rill_l3_ops *rill_shard_l3_ops(void);
 
 /*
- * Leaves op in the mailbox, or, when the shard is free, takes it: true means that the caller holds it now,
- * op was not queued, and rill_shard_leave() is the caller's to call.
+ * Leaves op in the mailbox, or, when the shard is free, takes it: true means that the caller holds
+ * it now, op was not queued, and rill_shard_leave() is the caller's to call.
  */
 bool rill_shard_post(struct rill_shard *sh, struct rill_shard_op *op);
 /* Runs the mailbox, sends what is due, lets go, wakes. */
 void rill_shard_leave(struct rill_shard *sh);
 
 /* Runs fn(sh, arg) with the shard held: at once, or by the holder while the caller waits. */
-void rill_shard_call(struct rill_shard *sh, void (*fn)(struct rill_shard *sh, void *arg), void *arg);
+void rill_shard_call(struct rill_shard *sh, void (*fn)(struct rill_shard *sh, void *arg),
+		     void *arg);
 
 /* The clock of the holder, read once for each time of holding. */
 static inline uint64_t rill_shard_now(const struct rill_shard *sh)

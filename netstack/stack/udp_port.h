@@ -33,8 +33,8 @@ static inline struct rill_udp_meta *rill_udp_meta_of(struct rill_buf *b)
 }
 
 /*
- * A validated datagram. Takes the chain on RILL_DROP_NONE, else leaves it as it was. Holder of some shard,
- * whose wakes get the reader.
+ * A validated datagram. Takes the chain on RILL_DROP_NONE, else leaves it as it was. Holder of some
+ * shard, whose wakes get the reader.
  */
 enum rill_drop rill_udp_deliver(struct rill_udp *u, struct rill_buf *chain,
 				const struct rill_udp_hdr *hdr, const struct rill_addr *from,

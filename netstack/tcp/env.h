@@ -31,21 +31,21 @@ struct rill_tcp_env_ops {
 /* Every bound and interval of the protocol. rill_tcp_env_init() sets the defaults named here. */
 struct rill_tcp_params {
 	uint32_t rto_initial_us; /* 1 s (RFC 6298, 2.1) */
-	uint32_t rto_min_us;	 /* 200 ms, not the 1 s of RFC 6298, 2.4: ACKs are no longer so late */
-	uint32_t rto_max_us;	 /* 120 s; must be >= 60 s (RFC 6298, 2.5) */
-	uint32_t delack_us;	 /* 40 ms; must be < 500 ms (MUST-40) */
-	uint32_t time_wait_us;	 /* 60 s: 2 MSL */
-	uint32_t fin_wait2_us;	 /* 60 s: how long a closed connection waits for the peer's FIN */
-	uint32_t send_buffer;	 /* 512 KiB */
-	uint32_t recv_buffer;	 /* 512 KiB */
+	uint32_t rto_min_us; /* 200 ms, not the 1 s of RFC 6298, 2.4: ACKs are no longer so late */
+	uint32_t rto_max_us; /* 120 s; must be >= 60 s (RFC 6298, 2.5) */
+	uint32_t delack_us;  /* 40 ms; must be < 500 ms (MUST-40) */
+	uint32_t time_wait_us; /* 60 s: 2 MSL */
+	uint32_t fin_wait2_us; /* 60 s: how long a closed connection waits for the peer's FIN */
+	uint32_t send_buffer;  /* 512 KiB */
+	uint32_t recv_buffer;  /* 512 KiB */
 	uint32_t challenge_acks_per_sec; /* 1,000: RFC 5961, 7 */
-	uint16_t mtu;		 /* 1500: of the IP layer */
-	uint8_t syn_retries;	 /* 7: gives up after 247 s; R2 for SYN is >= 3 min (MUST-23) */
-	uint8_t synack_retries;	 /* 5: gives up after 63 s */
-	uint8_t data_retries;	 /* 15: gives up after about 15 min; R2 >= 100 s (SHLD-11) */
-	uint8_t orphan_retries;	 /* 8: window probes of a connection without user */
-	uint8_t quick_acks;	 /* 8: first segments that are acknowledged at once */
-	bool nodelay;		 /* Nagle off */
+	uint16_t mtu;			 /* 1500: of the IP layer */
+	uint8_t syn_retries;	/* 7: gives up after 247 s; R2 for SYN is >= 3 min (MUST-23) */
+	uint8_t synack_retries; /* 5: gives up after 63 s */
+	uint8_t data_retries;	/* 15: gives up after about 15 min; R2 >= 100 s (SHLD-11) */
+	uint8_t orphan_retries; /* 8: window probes of a connection without user */
+	uint8_t quick_acks;	/* 8: first segments that are acknowledged at once */
+	bool nodelay;		/* Nagle off */
 	bool no_timestamps;
 	bool no_window_scale;
 };
@@ -54,9 +54,9 @@ struct rill_tcp_params {
 struct rill_tcp_stats {
 	uint64_t segs_in, segs_out;
 	uint64_t opened_active, opened_passive; /* connections that reached ESTABLISHED */
-	uint64_t retransmits;	  /* segments sent again */
-	uint64_t rtos;		  /* retransmission timeouts */
-	uint64_t fast_recoveries; /* times entered */
+	uint64_t retransmits;			/* segments sent again */
+	uint64_t rtos;				/* retransmission timeouts */
+	uint64_t fast_recoveries;		/* times entered */
 	uint64_t dup_acks_in;
 	uint64_t resets_in, resets_out;
 	uint64_t challenge_acks;

@@ -33,9 +33,8 @@ void rill_tcb_icmp_error(struct rill_tcb *tcb, struct rill_tcp_env *env, int err
 
 void rill_tcb_icmp_too_big(struct rill_tcb *tcb, uint16_t mtu, uint32_t seq)
 {
-	uint16_t headers = RILL_TCP_HEADER_LEN + (tcb->local.ip.family == RILL_AF_IP6
-							  ? IP6_HEADER_LEN
-							  : IP4_HEADER_LEN);
+	uint16_t headers = RILL_TCP_HEADER_LEN +
+			   (tcb->local.ip.family == RILL_AF_IP6 ? IP6_HEADER_LEN : IP4_HEADER_LEN);
 	uint16_t mss;
 
 	if (tcb->state <= RILL_TCP_SYN_RCVD || !outstanding(tcb, seq))

@@ -24,16 +24,11 @@ static enum rill_drop input_synchronized(struct rill_tcp_rx *rx)
 }
 
 static enum rill_drop (*const by_state[RILL_TCP_STATE_COUNT])(struct rill_tcp_rx *rx) = {
-	[RILL_TCP_CLOSED] = input_closed,
-	[RILL_TCP_SYN_SENT] = rill_tcp_input_syn_sent,
-	[RILL_TCP_SYN_RCVD] = input_synchronized,
-	[RILL_TCP_ESTABLISHED] = input_synchronized,
-	[RILL_TCP_FIN_WAIT_1] = input_synchronized,
-	[RILL_TCP_FIN_WAIT_2] = input_synchronized,
-	[RILL_TCP_CLOSE_WAIT] = input_synchronized,
-	[RILL_TCP_CLOSING] = input_synchronized,
-	[RILL_TCP_LAST_ACK] = input_synchronized,
-	[RILL_TCP_TIME_WAIT] = input_synchronized,
+	[RILL_TCP_CLOSED] = input_closed,	    [RILL_TCP_SYN_SENT] = rill_tcp_input_syn_sent,
+	[RILL_TCP_SYN_RCVD] = input_synchronized,   [RILL_TCP_ESTABLISHED] = input_synchronized,
+	[RILL_TCP_FIN_WAIT_1] = input_synchronized, [RILL_TCP_FIN_WAIT_2] = input_synchronized,
+	[RILL_TCP_CLOSE_WAIT] = input_synchronized, [RILL_TCP_CLOSING] = input_synchronized,
+	[RILL_TCP_LAST_ACK] = input_synchronized,   [RILL_TCP_TIME_WAIT] = input_synchronized,
 };
 
 /*
@@ -42,8 +37,8 @@ static enum rill_drop (*const by_state[RILL_TCP_STATE_COUNT])(struct rill_tcp_rx
  */
 static bool predicted(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg)
 {
-	const uint32_t special = RILL_TCB_RECOVERY | RILL_TCB_FIN_SEEN | RILL_TCB_RCV_SHUT |
-				 RILL_TCB_PERSIST;
+	const uint32_t special =
+		RILL_TCB_RECOVERY | RILL_TCB_FIN_SEEN | RILL_TCB_RCV_SHUT | RILL_TCB_PERSIST;
 	bool stamped = (seg->opt.present & RILL_TCP_OPT_TIMESTAMPS) != 0;
 
 	if (tcb->state != RILL_TCP_ESTABLISHED || (tcb->flags & special) != 0)

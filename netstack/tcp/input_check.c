@@ -80,8 +80,7 @@ static enum rill_drop check_reset(struct rill_tcp_rx *rx)
 	if (tcb->state == RILL_TCP_TIME_WAIT)
 		return RILL_DROP_TCP_RST; /* RFC 1337 */
 	if (seq != tcb->rcv_nxt) {
-		if (rill_seq_gt(seq, tcb->rcv_nxt) &&
-		    rill_seq_lt(seq, tcb->rcv_nxt + tcb->rcv_wnd))
+		if (rill_seq_gt(seq, tcb->rcv_nxt) && rill_seq_lt(seq, tcb->rcv_nxt + tcb->rcv_wnd))
 			rill_tcp_challenge(tcb, rx->env, rx->now);
 		return RILL_DROP_TCP_RST;
 	}

@@ -71,8 +71,8 @@ static void handshake_rtt(struct rill_tcp_rx *rx)
 	if ((tcb->flags & RILL_TCB_SYN_RESENT) == 0)
 		rill_tcp_rtt_sample(tcb, rx->env, rx->now - tcb->last_send_ns, 0);
 	else
-		tcb->rto_us = RILL_MAX(rx->env->params.rto_initial_us,
-				       (uint32_t)RTO_AFTER_LOST_SYN_US);
+		tcb->rto_us =
+			RILL_MAX(rx->env->params.rto_initial_us, (uint32_t)RTO_AFTER_LOST_SYN_US);
 }
 
 void rill_tcp_established(struct rill_tcp_rx *rx)
@@ -94,7 +94,7 @@ void rill_tcp_established(struct rill_tcp_rx *rx)
 	tcb->rtx_count = 0;
 	tcb->cc->init(tcb);
 	tcb->state = (tcb->flags & RILL_TCB_FIN_QUEUED) != 0 ? RILL_TCP_FIN_WAIT_1
-							      : RILL_TCP_ESTABLISHED;
+							     : RILL_TCP_ESTABLISHED;
 	tcb->events |= RILL_TCB_WRITABLE | (passive ? RILL_TCB_ACCEPTABLE : RILL_TCB_CONNECTED);
 	if (passive)
 		rx->env->stats.opened_passive++;

@@ -177,8 +177,8 @@ static void send_probe(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t 
 		rill_send_cb(b)->resent = 1; /* the answer may take its time: no measurement */
 		sent = rill_tcp_transmit_queued(tcb, env, b, 0, 1, RILL_TCP_ACK, now);
 	} else {
-		sent = rill_tcp_transmit_empty(tcb, env, tcb->snd_una,
-					       RILL_TCP_ACK | RILL_TCP_FIN, now);
+		sent = rill_tcp_transmit_empty(tcb, env, tcb->snd_una, RILL_TCP_ACK | RILL_TCP_FIN,
+					       now);
 	}
 	if (sent)
 		tcb->snd_nxt = rill_seq_max(tcb->snd_nxt, tcb->snd_una + 1);

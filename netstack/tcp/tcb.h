@@ -56,23 +56,23 @@ enum rill_tcb_events {
 };
 
 enum rill_tcb_flags {
-	RILL_TCB_PASSIVE = 1 << 0,	   /* came from a listener (MUST-11) */
-	RILL_TCB_NODELAY = 1 << 1,	   /* Nagle off (MUST-17) */
-	RILL_TCB_TIMESTAMPS = 1 << 2,	   /* agreed on (RFC 7323) */
-	RILL_TCB_ACK_NOW = 1 << 3,	   /* an ACK is due at the next output */
-	RILL_TCB_FIN_QUEUED = 1 << 4,	   /* a FIN follows the last byte queued */
-	RILL_TCB_FIN_SEEN = 1 << 5,	   /* the peer's FIN is at fin_seq */
-	RILL_TCB_FIN_RCVD = 1 << 6,	   /* and everything in front of it is here */
-	RILL_TCB_RCV_SHUT = 1 << 7,	   /* the user wants no more data */
-	RILL_TCB_ORPHAN = 1 << 8,	   /* the user is gone */
-	RILL_TCB_RECOVERY = 1 << 9,	   /* fast recovery (RFC 6582) */
-	RILL_TCB_PARTIAL_ACKED = 1 << 10,  /* a partial ACK came in this recovery */
-	RILL_TCB_PERSIST = 1 << 11,	   /* rtx_at is the persist timer's */
-	RILL_TCB_PROBE = 1 << 12,	   /* it has expired: a probe is due */
-	RILL_TCB_SYN_RESENT = 1 << 13,	   /* the SYN was lost: RFC 6298 5.7, RFC 5681 3.1 */
-	RILL_TCB_RTT_VALID = 1 << 14,	   /* srtt_us and rttvar_us hold something */
-	RILL_TCB_REPEAT_HEAD = 1 << 15,	   /* recovery wants the first segment sent again */
-	RILL_TCB_NO_WSCALE = 1 << 16,	   /* the peer does not scale windows */
+	RILL_TCB_PASSIVE = 1 << 0,	  /* came from a listener (MUST-11) */
+	RILL_TCB_NODELAY = 1 << 1,	  /* Nagle off (MUST-17) */
+	RILL_TCB_TIMESTAMPS = 1 << 2,	  /* agreed on (RFC 7323) */
+	RILL_TCB_ACK_NOW = 1 << 3,	  /* an ACK is due at the next output */
+	RILL_TCB_FIN_QUEUED = 1 << 4,	  /* a FIN follows the last byte queued */
+	RILL_TCB_FIN_SEEN = 1 << 5,	  /* the peer's FIN is at fin_seq */
+	RILL_TCB_FIN_RCVD = 1 << 6,	  /* and everything in front of it is here */
+	RILL_TCB_RCV_SHUT = 1 << 7,	  /* the user wants no more data */
+	RILL_TCB_ORPHAN = 1 << 8,	  /* the user is gone */
+	RILL_TCB_RECOVERY = 1 << 9,	  /* fast recovery (RFC 6582) */
+	RILL_TCB_PARTIAL_ACKED = 1 << 10, /* a partial ACK came in this recovery */
+	RILL_TCB_PERSIST = 1 << 11,	  /* rtx_at is the persist timer's */
+	RILL_TCB_PROBE = 1 << 12,	  /* it has expired: a probe is due */
+	RILL_TCB_SYN_RESENT = 1 << 13,	  /* the SYN was lost: RFC 6298 5.7, RFC 5681 3.1 */
+	RILL_TCB_RTT_VALID = 1 << 14,	  /* srtt_us and rttvar_us hold something */
+	RILL_TCB_REPEAT_HEAD = 1 << 15,	  /* recovery wants the first segment sent again */
+	RILL_TCB_NO_WSCALE = 1 << 16,	  /* the peer does not scale windows */
 };
 
 struct rill_tcb {
@@ -90,11 +90,11 @@ struct rill_tcb {
 	uint32_t rcv_wnd;	/* what is left of the largest window offered */
 	uint32_t last_ack_sent; /* RFC 7323, 4.3 */
 	uint32_t ts_recent;
-	uint32_t rcv_queued;  /* bytes in recvq */
-	uint32_t rcv_buf_max; /* bytes of recvq; the window follows from it */
-	uint32_t fin_seq;     /* with FIN_SEEN */
-	uint16_t rcv_mss;     /* the largest payload seen, for counting ACKs */
-	uint16_t dup_acks_due; /* one for each segment that came out of order */
+	uint32_t rcv_queued;	     /* bytes in recvq */
+	uint32_t rcv_buf_max;	     /* bytes of recvq; the window follows from it */
+	uint32_t fin_seq;	     /* with FIN_SEEN */
+	uint16_t rcv_mss;	     /* the largest payload seen, for counting ACKs */
+	uint16_t dup_acks_due;	     /* one for each segment that came out of order */
 	struct rill_buf_queue recvq; /* in order, payload only */
 	struct rill_buf_queue reass; /* out of order, sorted, disjoint */
 	uint64_t ts_recent_ns;	     /* when ts_recent was set */
@@ -127,7 +127,7 @@ struct rill_tcb {
 	uint32_t srtt_us;
 	uint32_t rttvar_us;
 	uint32_t rto_us;
-	uint32_t ts_offset; /* of our timestamps (RFC 7323, 7.1) */
+	uint32_t ts_offset;    /* of our timestamps (RFC 7323, 7.1) */
 	uint32_t rtx_ts;       /* our timestamp when something was last sent again */
 	uint64_t last_send_ns; /* of data or SYN */
 

@@ -7,9 +7,8 @@
 static bool numbers_valid(const struct rill_tcb *t)
 {
 	return rill_seq_leq(t->snd_una, t->snd_rtx) && rill_seq_leq(t->snd_rtx, t->snd_nxt) &&
-	       rill_seq_leq(t->snd_nxt, rill_sendq_limit(t)) &&
-	       t->snd_mss > 0 && t->snd_wscale <= RILL_TCP_WSCALE_MAX &&
-	       t->rcv_wscale <= RILL_TCP_WSCALE_MAX;
+	       rill_seq_leq(t->snd_nxt, rill_sendq_limit(t)) && t->snd_mss > 0 &&
+	       t->snd_wscale <= RILL_TCP_WSCALE_MAX && t->rcv_wscale <= RILL_TCP_WSCALE_MAX;
 }
 
 /* Gapless from snd_una (or the first byte) to snd_end, with snd_cur where snd_rtx is. */

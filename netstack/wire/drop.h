@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every reason for which a packet is dropped: enum, counter name and documentation in one list. Zero
- * means "not dropped". Counted per shard, shown as rill_drops{reason="..."}.
+ * Every reason for which a packet is dropped: enum, counter name and documentation in one list.
+ * Zero means "not dropped". Counted per shard, shown as rill_drops{reason="..."}.
  */
 #ifndef RILL_NETSTACK_WIRE_DROP_H
 #define RILL_NETSTACK_WIRE_DROP_H
@@ -16,7 +16,7 @@
 	X(ARP_FORMAT, arp_format, "ARP for other than IPv4 on Ethernet, or wrong address sizes")   \
 	X(ARP_OP, arp_op, "ARP operation other than request and reply")                            \
 	X(ARP_SENDER, arp_sender, "ARP from an own, zero or group address")                        \
-	X(ARP_CONFLICT, arp_conflict, "ARP from another station that uses our address")		   \
+	X(ARP_CONFLICT, arp_conflict, "ARP from another station that uses our address")            \
 	X(NEIGH_QUEUE_FULL, neigh_queue_full,                                                      \
 	  "too many packets wait for one unresolved neighbour, or for all")                        \
 	X(NEIGH_TABLE_FULL, neigh_table_full, "every neighbour entry is being resolved")           \
@@ -30,7 +30,7 @@
 	  "IPv4 source that cannot be one: loopback, net 0, group, broadcast, own")                \
 	X(IP4_DEST, ip4_dest, "IPv4 packet for another address")                                   \
 	X(IP4_SOURCE_ROUTE, ip4_source_route, "IPv4 source route option, refused")                 \
-	X(IP4_BROADCAST, ip4_broadcast, "TCP to a broadcast address")				   \
+	X(IP4_BROADCAST, ip4_broadcast, "TCP to a broadcast address")                              \
 	X(IP4_PROTO, ip4_proto, "IPv4 protocol that rill does not speak")                          \
 	X(FRAG_LEN, frag_len, "IPv4 fragment of a length that is zero or not a multiple of 8")     \
 	X(FRAG_PAST_END, frag_past_end,                                                            \
@@ -45,7 +45,7 @@
 	X(ICMP_TYPE, icmp_type, "ICMP type or code that rill does not act on")                     \
 	X(ICMP_BROADCAST, icmp_broadcast, "ICMP to a broadcast address")                           \
 	X(ICMP_EMBEDDED, icmp_embedded, "ICMP error without a packet of ours in it")               \
-	X(ICMP_RATE, icmp_rate, "ICMP error not sent, as there were too many")			   \
+	X(ICMP_RATE, icmp_rate, "ICMP error not sent, as there were too many")                     \
 	X(UDP_SHORT, udp_short, "UDP datagram shorter than its header")                            \
 	X(UDP_LEN, udp_len, "UDP length field below 8 or past the datagram")                       \
 	X(UDP_CSUM, udp_csum, "wrong UDP checksum")                                                \
@@ -78,7 +78,7 @@ enum rill_drop {
 #define X(id, name, doc) RILL_DROP_##id,
 	RILL_DROP_REASONS(X)
 #undef X
-	RILL_DROP_COUNT,
+		RILL_DROP_COUNT,
 };
 
 /* Name and description of a reason, for metrics and documentation. */
