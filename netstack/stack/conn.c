@@ -142,6 +142,7 @@ static void set_timer(struct rill_shard *sh, struct rill_tcp *c)
 		rill_wheel_cancel(&sh->wheel, &c->timer);
 	}
 	rill_wheel_insert(&sh->wheel, &c->timer, deadline);
+	sh->next_timer_ns = RILL_MIN(sh->next_timer_ns, deadline);
 }
 
 /* The state is bounded: with too many in TIME-WAIT the oldest goes early. */

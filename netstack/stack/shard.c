@@ -170,7 +170,7 @@ static void settle(struct rill_shard *sh)
  * comes. */
 static void publish_deadline(struct rill_shard *sh)
 {
-	uint64_t next = RILL_MIN(rill_wheel_next(&sh->wheel), rill_l3_next_deadline(&sh->l3));
+	uint64_t next = RILL_MIN(sh->next_timer_ns, rill_l3_next_deadline(&sh->l3));
 	uint64_t published = rill_load_relaxed(&sh->poller.deadline_ns);
 
 	if (next < published || published <= sh->now_ns)
@@ -307,8 +307,10 @@ static bool fire_timers(struct rill_shard *sh)
 	if (rill_l3_next_deadline(&sh->l3) <= sh->now_ns)
 		rill_l3_on_timer(&sh->l3, sh->now_ns);
 	rill_list_init(&expired);
-	if (!rill_wheel_advance(&sh->wheel, sh->now_ns, &expired))
+	if (sh->now_ns < sh->next_timer_ns)
 		return false;
+	rill_wheel_advance(&sh->wheel, sh->now_ns, &expired);
+	sh->next_timer_ns = rill_wheel_next(&sh->wheel);
 	while ((n = rill_list_pop_front(&expired))) {
 		struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
 
@@ -369,6 +371,7 @@ int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index)
 	rill_list_init(&sh->dirty);
 	rill_list_init(&sh->time_wait);
 	rill_wheel_init(&sh->wheel, sh->now_ns);
+	sh->next_timer_ns = UINT64_MAX;
 	rill_rand_secret(&secret, sizeof(secret));
 	rill_tcp_env_init(&sh->env, &env_ops, &secret);
 	sh->env.params.mtu = net->nic->mtu;
