@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A ring of messages under one spinlock. A slot of the ring is free, full, or promised: when the receiver
- * frees a slot while senders wait, the first of them is promised it and woken, and puts its message there
- * itself. It could be copied for the sender at once, but a sender in a select may turn out to have
- * completed something else, and a message that was received cannot be taken back; a promise can.
+ * A ring of messages under one spinlock. A slot that the receiver frees while senders wait is the
+ * first one's. A plain send has its message copied at once, so messages keep the queue's order. A
+ * send in a select may turn out to have completed another case, and a message that was received
+ * cannot be taken back: it is promised the slot, and fills it itself when it runs, or passes it on.
  *
  *   len + promised <= capacity, and == capacity while anybody is in the queue
  *
@@ -17,6 +17,12 @@
 #include "base/assert.h"
 #include "base/spinlock.h"
 #include "runtime/await.h"
+
+/* What a waiting sender gets, in its node's value. */
+enum mpsc_hand_over {
+	COPY, /* its message is sent for it */
+	PROMISE,
+};
 
 struct rill_mpsc {
 	struct rill_spinlock lock; /* of all below */
@@ -63,13 +69,16 @@ static void push_locked(struct rill_mpsc *ch, const void *msg, struct rill_wake_
 }
 
 /* A slot became free: it is the first waiter's, if there is one. */
-static void promise_locked(struct rill_mpsc *ch, struct rill_wake_batch *batch)
+static void refill_locked(struct rill_mpsc *ch, struct rill_wake_batch *batch)
 {
 	struct rill_await *aw = rill_await_first(&ch->queue);
 
 	if (!aw)
 		return;
-	ch->promised++;
+	if (aw->value == PROMISE)
+		ch->promised++;
+	else
+		push_locked(ch, aw->arg, batch);
 	aw->granted = true;
 	rill_await_wake(aw, batch);
 }
@@ -91,7 +100,7 @@ static int recv_locked(struct rill_mpsc *ch, void *ret_msg, struct rill_wake_bat
 	copy(ret_msg, ch->ring + ch->head * ch->msg_size, ch->msg_size);
 	ch->head = slot_after(ch, ch->head);
 	rill_store_relaxed(&ch->len, ch->len - 1);
-	promise_locked(ch, batch);
+	refill_locked(ch, batch);
 	return 0;
 }
 
@@ -137,10 +146,19 @@ static int redeem_locked(struct rill_mpsc *ch, struct rill_await *aw, bool take,
 	if (ch->receiver_gone)
 		return take ? -EPIPE : -EAGAIN;
 	if (!take) {
-		promise_locked(ch, batch);
+		refill_locked(ch, batch);
 		return -EAGAIN;
 	}
 	push_locked(ch, aw->arg, batch);
+	return 0;
+}
+
+static int granted_locked(struct rill_mpsc *ch, struct rill_await *aw, bool take,
+			  struct rill_wake_batch *batch)
+{
+	if (aw->value == PROMISE)
+		return redeem_locked(ch, aw, take, batch);
+	RILL_ASSERT(take); /* nothing else can complete a wait for one thing */
 	return 0;
 }
 
@@ -153,7 +171,7 @@ static int send_disarm(struct rill_await *aw, bool take)
 	rill_spin_lock(&ch->lock);
 	rill_list_del(&aw->link);
 	if (aw->granted)
-		r = redeem_locked(ch, aw, take, &batch);
+		r = granted_locked(ch, aw, take, &batch);
 	rill_spin_unlock(&ch->lock);
 	rill_wake_flush(&batch);
 	return r;
@@ -173,7 +191,10 @@ int rill_mpsc_send(struct rill_mpsc *ch, const void *msg)
 
 void rill_case_mpsc_send(struct rill_case *c, struct rill_mpsc *ch, const void *msg)
 {
-	rill_await_init(rill_await_of(c), &send_ops, ch, (void *)(uintptr_t)msg);
+	struct rill_await *aw = rill_await_of(c);
+
+	rill_await_init(aw, &send_ops, ch, (void *)(uintptr_t)msg);
+	aw->value = PROMISE;
 }
 
 /* ---- receiving ---- */

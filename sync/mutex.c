@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The whole lock is one word, so that an unlock ends with its one store or CAS: whoever gets the lock by
- * it may free the mutex, for the one before does not touch it again.
+ * The whole lock is one word, so that an unlock ends with its one store or CAS: whoever gets the
+ * lock by it may free the mutex, for the one before does not touch it again.
  *
  *   0                 free
  *   HELD              held, nobody waits
  *   HELD | WAITED     held, the queue is not empty
- *   ... | QUEUE       somebody works on the queue and owns the word until the store that clears QUEUE
+ *   ... | QUEUE       somebody works on the queue, and owns the word until its store clears QUEUE
  *
- * The fast paths are CASes from exactly 0 and exactly HELD, and so fail while QUEUE is set. An unlock
- * with waiters leaves HELD set: the lock changes hands without being free, so nobody can barge in.
+ * The fast paths are CASes from exactly 0 and exactly HELD, and so fail while QUEUE is set. An
+ * unlock with waiters leaves HELD set: the lock changes hands without being free, so nobody barges.
  */
 #include <rill/sync.h>
 
@@ -31,7 +31,8 @@ struct mutex {
 	struct rill_list queue; /* of armed nodes, longest waiter first; by whoever set QUEUE */
 };
 
-RILL_STATIC_ASSERT(sizeof(struct mutex) == sizeof(struct rill_mutex), "laid over the public struct");
+RILL_STATIC_ASSERT(sizeof(struct mutex) == sizeof(struct rill_mutex),
+		   "laid over the public struct");
 RILL_STATIC_ASSERT(_Alignof(struct mutex) <= _Alignof(struct rill_mutex), "as aligned");
 
 static struct mutex *mutex_of(struct rill_mutex *m)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A wait remembers the generation at which it was prepared; notify_all begins a new one. So a wait sees
- * every notify_all since its preparation, whether it was queued at that instant or not, and without
- * spending the permit that a notify_one has stored.
+ * A wait remembers the generation at which it was prepared; notify_all begins a new one. So a wait
+ * sees every notify_all since its preparation, whether it was queued at that instant or not, and
+ * without spending the permit that a notify_one has stored.
  */
 #include <rill/sync.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Both halves share one block of memory, freed by whoever leaves last. The message waits in the block,
- * not with the receiver: a receiver that gives up its wait leaves it there for the next one.
+ * Both halves share one block of memory, freed by whoever leaves last. The message waits in the
+ * block, not with the receiver: a receiver that gives up its wait leaves it there for the next one.
  */
 #include <rill/sync.h>
 
