@@ -65,8 +65,8 @@ struct rill_driver {
 	void (*tx_flush)(struct rill_nic_queue *q);
 	/*
 	 * Before sleeping: from now on a received packet makes fd readable. False when something is
-	 * there already. disarm ends it. Both are called by one thread at a time, not with the
-	 * shard's lock.
+	 * there already; the shard is held. disarm ends it, by the same thread, when the shard may
+	 * be anybody's.
 	 */
 	bool (*rx_arm)(struct rill_nic_queue *q);
 	void (*rx_disarm)(struct rill_nic_queue *q);

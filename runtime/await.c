@@ -207,13 +207,14 @@ static int await_set(struct await_set *set, unsigned flags, struct rill_await **
 
 	if (cancellable) {
 		yield_if_spent(self);
-		/* Whatever comes of it: a loop of calls that fail at once must let others run, too. */
+		/* Whatever comes of it: a loop of failing calls must let others run, too. */
 		spend_budget();
 		r = check_scopes(self, false, &deadline);
 		if (r < 0)
 			return r;
 	}
-	bool try = set->n > 1 || !set_at(set, 0)->ops->arm_only || (flags & RILL_SELECT_NONBLOCKING);
+	bool try =
+		set->n > 1 || !set_at(set, 0)->ops->arm_only || (flags & RILL_SELECT_NONBLOCKING);
 
 	for (;;) {
 		r = try ? try_all(set, ret_aw) : -EAGAIN;
@@ -233,10 +234,32 @@ static int await_set(struct await_set *set, unsigned flags, struct rill_await **
 	return r;
 }
 
+/* The usual case in a few instructions: no scope, budget left, and the thing is there. */
+static RILL_ALWAYS_INLINE int await_ready(struct rill_await *aw)
+{
+	struct rill_worker *w = rill_worker_current();
+	struct rill_task *t = w ? w->current : NULL;
+
+	if (!t || w->budget == 0 || t->waiter.scope || rill_load_relaxed(&t->waiter.aborted))
+		return -EAGAIN;
+	int r = aw->ops->try(aw);
+
+	if (r != -EAGAIN)
+		w->budget--;
+	return r;
+}
+
 int rill_await(struct rill_await *aw, unsigned flags)
 {
 	struct await_set set = {.first = (char *)aw, .stride = sizeof(*aw), .n = 1};
 	struct rill_await *done = NULL;
+
+	if (!(flags & RILL_AWAIT_UNCANCELLABLE) && !aw->ops->arm_only) {
+		int r = await_ready(aw);
+
+		if (r != -EAGAIN)
+			return r;
+	}
 	int r = await_set(&set, flags, &done);
 
 	/* An inner wait may have eaten a wake that was meant for the one around it. */

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The one wait primitive. Everything that can be waited for is an awaitable: three functions over a
- * struct rill_await, which is the head of the public struct rill_case and lies on the waiter's stack.
+ * struct rill_await, which is the head of the public struct rill_case and lies on the waiter's
+ * stack.
  *
- *   try      takes the thing without waiting: a result (>= 0 or -errno), or -EAGAIN
- *   arm      queues the node so that the thing's provider wakes node->waiter; as try in one step: may
- *            also complete at once with a result. NULL: nothing to queue (only deadline_ns matters)
- *   disarm   takes the node out again. If the thing was handed to the node meanwhile: with take, returns
- *            the result; without, passes it on to the next waiter. Else -EAGAIN
+ *   try:     takes the thing without waiting: a result (>= 0 or -errno), or -EAGAIN.
  *
- * A provider hands a thing over, or just makes the waiter look again, by rill_wake_add() under the lock
- * that disarm takes. rill_await() and rill_select() are the only callers of the three, and the only
- * functions that park.
+ *   arm:     as try, but queues the node instead of returning empty-handed (-EAGAIN), so that the
+ *            provider wakes node->waiter. NULL: nothing to queue, only deadline_ns matters.
+ *
+ *   disarm:  takes the node out again. Was the thing handed to it meanwhile: returns the result
+ *            (take), or passes it on to the next waiter (no take). Else -EAGAIN.
+ *
+ * A provider hands a thing over, or just makes the waiter look again, by rill_wake_add() under the
+ * lock that disarm takes. rill_await() and rill_select() are the only callers of the three, and the
+ * only functions that park.
  */
 #ifndef RILL_RUNTIME_AWAIT_H
 #define RILL_RUNTIME_AWAIT_H
@@ -83,7 +86,8 @@ static inline int rill_await_on(const struct rill_await_ops *ops, void *obj, voi
 /* A queue of armed nodes, under the lock of the primitive that has it. */
 static inline struct rill_await *rill_await_first(struct rill_list *queue)
 {
-	return rill_list_empty(queue) ? NULL : RILL_LIST_ENTRY(queue->next, struct rill_await, link);
+	return rill_list_empty(queue) ? NULL
+				      : RILL_LIST_ENTRY(queue->next, struct rill_await, link);
 }
 
 /* Takes the node out of its queue, and has its waiter woken by the batch's flush. */

@@ -14,7 +14,8 @@ enum job_state {
 	JOB_DONE,
 };
 
-/* On the stack of the task that waits for it; everything but fn, arg and result under the pool's lock. */
+/* On the stack of the task that waits for it; everything but fn, arg and result under the pool's
+ * lock. */
 struct job {
 	struct rill_list link;
 	void *(*fn)(void *);

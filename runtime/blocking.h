@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Threads for calls that may block in the kernel. They come when needed and leave after 10 s without work. */
+/* Threads for calls that may block in the kernel. They come when needed and leave after 10 s
+ * without work. */
 #ifndef RILL_RUNTIME_BLOCKING_H
 #define RILL_RUNTIME_BLOCKING_H
 

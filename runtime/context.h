@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The context switch. Inline, so that the compiler saves only the registers that are live at the place of
- * the switch: everything but the stack pointer, the frame pointer and the program counter is declared
- * clobbered. It writes nothing to either stack, so it is safe in a function that uses the red zone.
+ * The context switch. Inline, so that the compiler saves only the registers that are live at the
+ * place of the switch: everything but the stack pointer, the frame pointer and the program counter
+ * is declared clobbered. It writes nothing to either stack, so it is safe in a function that uses
+ * the red zone.
  *
  * The floating-point control words (MXCSR, x87 CW, FPCR) stay those of the thread.
  */
@@ -62,7 +63,8 @@ static RILL_ALWAYS_INLINE void rill_context_switch(struct rill_context *from,
 	register struct rill_context *f __asm__("x0") = from;
 	register struct rill_context *t __asm__("x1") = to;
 
-	/* d8 to d15 are the callee's by the ABI: clobbered here, the compiler saves them if live. */
+	/* d8 to d15 are the callee's by the ABI: clobbered here, the compiler saves them if live.
+	 */
 	__asm__ volatile("mov x2, sp\n\t"
 			 "adr x3, 1f\n\t"
 			 "stp x2, x29, [x0]\n\t"

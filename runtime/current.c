@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The calling thread's worker and waiter. Behind functions that are not inlined: a task that has switched
- * may be on another thread, and an address in thread-local storage that the compiler kept from before
- * would be the wrong thread's.
+ * The calling thread's worker and waiter. Behind functions that are not inlined: a task that has
+ * switched may be on another thread, and an address in thread-local storage that the compiler kept
+ * from before would be the wrong thread's.
  */
 #include "runtime/runtime.h"
 

@@ -2,12 +2,12 @@
 /*
  * Sleeping and waking of workers.
  *
- * No wake-up is lost: a producer first makes its work visible (queue tail, inject length: seq_cst) and
- * then reads the idle word; a worker first leaves the idle word (RMW, under the lock) and then looks at
- * all queues again. One of the two sees the other.
+ * No wake-up is lost: a producer first makes its work visible (queue tail, inject length: seq_cst)
+ * and then reads the idle word; a worker first leaves the idle word (RMW, under the lock) and then
+ * looks at all queues again. One of the two sees the other.
  *
- * At most half of the workers search at a time, and while one does, nobody else is woken: whoever finds
- * work as the last searcher wakes the next.
+ * At most half of the workers search at a time, and while one does, nobody else is woken: whoever
+ * finds work as the last searcher wakes the next.
  */
 #include "runtime/runtime.h"
 
@@ -52,7 +52,8 @@ static struct rill_worker *pop_sleeper(struct rill_runtime *rt)
 
 	rill_spin_lock(&idle->lock);
 	w = idle->sleepers;
-	/* seq_cst load: ordered with the RMWs below by the lock and with the producer's store before */
+	/* seq_cst load: ordered with the RMWs below by the lock and with the producer's store
+	 * before */
 	if (w && searching_of(rill_load_seq_cst(&idle->word)) == 0) {
 		idle->sleepers = w->sleep_next;
 		w->asleep = false;
@@ -67,7 +68,8 @@ static struct rill_worker *pop_sleeper(struct rill_runtime *rt)
 
 void rill_idle_notify(struct rill_runtime *rt)
 {
-	/* seq_cst: after the producer's seq_cst store of its work; pairs with the RMW in go_to_sleep() */
+	/* seq_cst: after the producer's seq_cst store of its work; pairs with the RMW in
+	 * go_to_sleep() */
 	uint32_t word = rill_fetch_add_seq_cst(&rt->idle.word, 0);
 
 	if (searching_of(word) > 0 || unparked_of(word) >= rt->worker_count)
@@ -200,8 +202,9 @@ static uint64_t next_deadline(struct rill_worker *w)
 {
 	struct rill_runtime *rt = w->rt;
 	/*
-	 * And not rill_wheel_next(): a slot may begin before that, but rill_worker_fire_timers() would find nothing
-	 * due then and leave the wheel where it is. Relaxed: armed only on this thread.
+	 * And not rill_wheel_next(): a slot may begin before that, but rill_worker_fire_timers()
+	 * would find nothing due then and leave the wheel where it is. Relaxed: armed only on this
+	 * thread.
 	 */
 	uint64_t deadline = rill_load_relaxed(&w->wheel_next_ns);
 
@@ -234,7 +237,8 @@ static bool jump_paused_clock(struct rill_worker *w, uint64_t deadline)
 	return true;
 }
 
-static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned n, uint64_t deadline)
+static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned n,
+			    uint64_t deadline)
 {
 	struct timespec ts, *timeout = NULL;
 	uint64_t now = rill_clock_mono();
@@ -264,8 +268,8 @@ void rill_idle_park(struct rill_worker *w)
 	set[0] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
 	go_to_sleep(w);
 	/*
-	 * From here on whoever sets an earlier deadline for a poller of ours kicks us. seq_cst: before our
-	 * reading of those deadlines; pairs with rill_poller_set_deadline()
+	 * From here on whoever sets an earlier deadline for a poller of ours kicks us. seq_cst:
+	 * before our reading of those deadlines; pairs with rill_poller_set_deadline()
 	 */
 	rill_publish(&w->park_deadline, UINT64_MAX);
 

@@ -58,7 +58,8 @@ uint64_t rill_runtime_live_tasks(const struct rill_runtime *rt)
 static void print_counter(const struct rill_runtime *rt, FILE *out, const char *name,
 			  const char *help, size_t offset)
 {
-	fprintf(out, "# TYPE rill_worker_%s counter\n# HELP rill_worker_%s %s.\n", name, name, help);
+	fprintf(out, "# TYPE rill_worker_%s counter\n# HELP rill_worker_%s %s.\n", name, name,
+		help);
 	for (unsigned i = 0; i < rt->worker_count; i++) {
 		const char *m = (const char *)&rt->workers[i].metrics;
 
@@ -101,7 +102,8 @@ int rill_runtime_print_metrics(struct rill_runtime *rt, FILE *out)
 		    rill_load_relaxed(&rt->stacks.count));
 	fprintf(out, "# TYPE rill_remote_schedules counter\n"
 		     "# HELP rill_remote_schedules Wakes and spawns from outside the workers.\n");
-	fprintf(out, "rill_remote_schedules_total %" PRIu64 "\n", rill_runtime_remote_schedules(rt));
+	fprintf(out, "rill_remote_schedules_total %" PRIu64 "\n",
+		rill_runtime_remote_schedules(rt));
 #define X(field, name, help)                                                                       \
 	print_counter(rt, out, name, help, offsetof(struct rill_worker_metrics, field));
 	WORKER_COUNTERS(X)

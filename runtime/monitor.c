@@ -55,7 +55,8 @@ static void *monitor_thread(void *arg)
 			.tv_nsec = (long)(until % 1000000000u),
 		};
 
-		while (!m->stop && pthread_cond_timedwait(&m->stop_cond, &m->lock, &ts) != ETIMEDOUT)
+		while (!m->stop &&
+		       pthread_cond_timedwait(&m->stop_cond, &m->lock, &ts) != ETIMEDOUT)
 			;
 	}
 	pthread_mutex_unlock(&m->lock);

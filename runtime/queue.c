@@ -26,20 +26,22 @@ void rill_queue_init(struct rill_queue *q)
 	q->tail = 0;
 }
 
-/* Takes out the younger half; false when a thief came first. The queue was full when head was read. */
+/* Takes out the younger half; false when a thief came first. The queue was full when head was read.
+ */
 static bool overflow(struct rill_queue *q, uint64_t head, uint32_t tail, struct rill_task **batch)
 {
 	uint64_t empty = pack(tail, tail);
 	const uint32_t half = RILL_QUEUE_CAP / 2;
 
-	/* Claiming everything keeps thieves out. release: pairs with the acquire of head in steal_into() */
+	/* Claiming everything keeps thieves out. release: pairs with the acquire of head in
+	 * steal_into() */
 	if (!rill_cas_release(&q->head, &head, empty))
 		return false;
 	for (uint32_t i = 0; i < half; i++)
 		batch[i] = rill_load_relaxed(&q->slots[(tail + half + i) & MASK]);
 	/*
-	 * The older half is still in its slots: one capacity further they are the same slots. release: pairs
-	 * with the acquire of tail in steal_into()
+	 * The older half is still in its slots: one capacity further they are the same slots.
+	 * release: pairs with the acquire of tail in steal_into()
 	 */
 	rill_store_release(&q->tail, tail + half);
 	return true;
@@ -79,7 +81,8 @@ struct rill_task *rill_queue_pop(struct rill_queue *q)
 
 		if (real == tail)
 			return NULL;
-		/* Without a thief both indices move together; with one, steal stays until it is done. */
+		/* Without a thief both indices move together; with one, steal stays until it is
+		 * done. */
 		if (steal_of(head) == real)
 			next = pack(real + 1, real + 1);
 		else
@@ -105,7 +108,8 @@ static uint32_t claim(struct rill_queue *src, uint32_t *ret_first)
 		if (steal_of(head) != real)
 			return 0;
 		n -= n / 2;
-		/* head may be older than tail, so that the difference means nothing: the CAS will tell */
+		/* head may be older than tail, so that the difference means nothing: the CAS will
+		 * tell */
 		if (n == 0 || n > RILL_QUEUE_CAP)
 			return 0;
 		/* acq_rel: as in pop() */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A worker's run queue: a ring with one producer (the owner) and many consumers (owner and thieves), after
- * the design of Go's and Tokio's schedulers.
+ * A worker's run queue: a ring with one producer (the owner) and many consumers (owner and
+ * thieves), after the design of Go's and Tokio's schedulers.
  *
  *   who            may call                          concurrently with
  *   owner          push_back, pop, len               anything
  *   another worker steal_into (as owner of dst)      anything
  *
- * head packs two indices: real, the next slot to take, and steal, the first slot that a thief is still
- * copying out. They are equal when nobody steals. Slots [steal, tail) must not be written. Indices are 32
- * bits and wrap; the capacity is a power of two far below that.
+ * head packs two indices: real, the next slot to take, and steal, the first slot that a thief is
+ * still copying out. They are equal when nobody steals. Slots [steal, tail) must not be written.
+ * Indices are 32 bits and wrap; the capacity is a power of two far below that.
  */
 #ifndef RILL_RUNTIME_QUEUE_H
 #define RILL_RUNTIME_QUEUE_H
@@ -24,7 +24,7 @@
 struct rill_task;
 
 struct rill_queue {
-	RILL_ATOMIC(uint64_t) head; /* steal << 32 | real */
+	RILL_ATOMIC(uint64_t) head;		       /* steal << 32 | real */
 	RILL_ATOMIC(uint32_t) tail RILL_CACHE_ALIGNED; /* written by the owner */
 	RILL_ATOMIC(struct rill_task *) slots[RILL_QUEUE_CAP];
 };
@@ -38,16 +38,16 @@ enum rill_queue_push {
 void rill_queue_init(struct rill_queue *q);
 
 /*
- * On RILL_QUEUE_OVERFLOW batch (room for RILL_QUEUE_CAP / 2) holds the younger half of the queue; it and t
- * are the caller's to put elsewhere. The older half stays: it has been round once already.
+ * On RILL_QUEUE_OVERFLOW batch (room for RILL_QUEUE_CAP / 2) holds the younger half of the queue;
+ * it and t are the caller's to put elsewhere. The older half stays: it has been round once already.
  */
 enum rill_queue_push rill_queue_push_back(struct rill_queue *q, struct rill_task *t,
 					  struct rill_task **batch);
 struct rill_task *rill_queue_pop(struct rill_queue *q);
 
 /*
- * Takes half of src (rounded up): the last one taken is returned, to be run at once, the others are in
- * dst. NULL when there is nothing, another thief is active, or dst is more than half full.
+ * Takes half of src (rounded up): the last one taken is returned, to be run at once, the others are
+ * in dst. NULL when there is nothing, another thief is active, or dst is more than half full.
  */
 struct rill_task *rill_queue_steal_into(struct rill_queue *src, struct rill_queue *dst,
 					uint32_t *ret_stolen);

@@ -107,7 +107,8 @@ static int nth_cpu(const cpu_set_t *set, unsigned i)
 	return -1;
 }
 
-/* Pinning is a wish: a container may forbid it, and the worker then runs where the kernel puts it. */
+/* Pinning is a wish: a container may forbid it, and the worker then runs where the kernel puts it.
+ */
 static void pin(struct rill_worker *w)
 {
 	const struct rill_runtime_options *o = &w->rt->o;
@@ -170,6 +171,7 @@ static void runtime_free(struct rill_runtime *rt)
 	rill_stack_pool_fini(&rt->stacks);
 	rill_blocking_pool_fini(&rt->blocking);
 	pthread_mutex_destroy(&rt->poller_lock);
+	pthread_mutex_destroy(&rt->drive_lock);
 	free(rt);
 }
 
@@ -188,6 +190,8 @@ static struct rill_runtime *runtime_alloc(const struct rill_runtime_options *o)
 	/* all workers count as awake from the start */
 	rt->idle.word = o->workers << 16;
 	pthread_mutex_init(&rt->poller_lock, NULL);
+	pthread_mutex_init(&rt->drive_lock, NULL);
+	rill_list_init(&rt->drive_queue);
 	rill_stack_pool_init(&rt->stacks, o->stack_size);
 	rill_blocking_pool_init(&rt->blocking, o->max_blocking);
 	rt->workers = aligned_alloc(RILL_CACHE_LINE, rt->worker_count * sizeof(*rt->workers));
@@ -249,14 +253,14 @@ static void abort_live(struct rill_task *t, void *ctx)
 		return;
 	scan->any = true;
 	/*
-	 * Once is enough; more would keep a task in its shielded clean-up from ever sleeping, and a paused clock
-	 * from jumping.
+	 * Once is enough; more would keep a task in its shielded clean-up from ever sleeping, and a
+	 * paused clock from jumping.
 	 */
 	if (rill_load_relaxed(&t->waiter.aborted))
 		return;
 	/*
-	 * The task may end and its memory serve another meanwhile: then that one is aborted, which is what it
-	 * is in for anyhow. release: as in rill_abort()
+	 * The task may end and its memory serve another meanwhile: then that one is aborted, which
+	 * is what it is in for anyhow. release: as in rill_abort()
 	 */
 	rill_store_release(&t->waiter.aborted, true);
 	rill_wake_add(&batch, &t->waiter);
@@ -320,31 +324,110 @@ int rill_runtime_destroy(struct rill_runtime *rt)
 
 /* ---- block_on ---- */
 
+/* A thread that waits for its task while another one drives the runtime. */
+struct drive_waiter {
+	struct rill_list link;
+	struct rill_token *token; /* cancelled: it drives from now on */
+};
+
 static bool task_ended(void *task)
 {
 	return rill_is_finished(task);
 }
 
+/* True when the caller drives from now on, else it waits in the queue. */
+static bool drive_begin(struct rill_runtime *rt, struct drive_waiter *me)
+{
+	pthread_mutex_lock(&rt->drive_lock);
+	bool idle = !rt->driven;
+
+	rt->driven = true;
+	if (!idle)
+		rill_list_push_back(&rt->drive_queue, &me->link);
+	pthread_mutex_unlock(&rt->drive_lock);
+	return idle;
+}
+
+/* The next one takes over, without a moment in which nobody drives. */
+static void drive_end_locked(struct rill_runtime *rt)
+{
+	struct rill_list *next = rill_list_pop_front(&rt->drive_queue);
+
+	rt->driven = next != NULL;
+	/* Under the lock, which keeps the token: its owner leaves the queue before destroying it.
+	 */
+	if (next)
+		rill_token_cancel(RILL_LIST_ENTRY(next, struct drive_waiter, link)->token);
+}
+
+/* Waits for t until it has ended (0 or more), or it is our turn to drive (-ECANCELED). */
+static int drive_wait(struct rill_runtime *rt, struct drive_waiter *me, struct rill_task *t,
+		      void **ret_value)
+{
+	struct rill_scope scope;
+
+	rill_scope_begin(&scope, RILL_FOREVER, me->token);
+	int r = rill_join(t, ret_value);
+
+	rill_scope_end(&scope);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&rt->drive_lock);
+	if (rill_list_linked(&me->link))
+		rill_list_del(&me->link);
+	else
+		drive_end_locked(rt);
+	pthread_mutex_unlock(&rt->drive_lock);
+	return r;
+}
+
+static int block_on_current(struct rill_runtime *rt, struct rill_task *t, struct rill_token *token,
+			    void **ret_value)
+{
+	struct drive_waiter me = {.token = token};
+
+	rill_list_init(&me.link);
+	if (!drive_begin(rt, &me)) {
+		int r = drive_wait(rt, &me, t, ret_value);
+
+		if (r >= 0)
+			return r;
+	}
+	rill_worker_run(&rt->workers[0], task_ended, t);
+	pthread_mutex_lock(&rt->drive_lock);
+	drive_end_locked(rt);
+	pthread_mutex_unlock(&rt->drive_lock);
+	return rill_join(t, ret_value);
+}
+
 int rill_block_on(struct rill_runtime *rt, void *(*fn)(void *), void *arg, void **ret_value)
 {
 	struct rill_spawn_options o = {RILL_OPTIONS(o), .runtime = rt, .name = "block_on"};
+	struct rill_token *token;
+	struct rill_scope shield;
 	struct rill_task *t;
-	bool idle = false;
 
 	if (rill_worker_current())
 		return -EDEADLK;
-	int r = rill_spawn_with(&o, fn, arg, &t);
+	int r = rill_token_create(&token);
 
 	if (r < 0)
 		return r;
-	/* acq_rel: whoever drives the runtime next sees what the last one left */
-	if (rt->o.flavor == RILL_CURRENT_THREAD && rill_cas_acq_rel(&rt->driven, &idle, true)) {
-		rill_worker_run(&rt->workers[0], task_ended, t);
-		/* release: pairs with the CAS above */
-		rill_store_release(&rt->driven, false);
-	}
-	r = rill_join(t, ret_value);
-	return r == RILL_JOIN_ABORTED ? -ECANCELED : r;
+	r = rill_spawn_with(&o, fn, arg, &t);
+	if (r < 0)
+		goto out;
+	/* arg may lie on the caller's stack: waits whatever the caller's scopes say. */
+	rill_scope_begin_shield(&shield);
+	if (rt->o.flavor == RILL_CURRENT_THREAD)
+		r = block_on_current(rt, t, token, ret_value);
+	else
+		r = rill_join(t, ret_value);
+	rill_scope_end(&shield);
+	if (r == RILL_JOIN_ABORTED)
+		r = -ECANCELED;
+out:
+	rill_token_destroy(token);
+	return r;
 }
 
 unsigned rill_runtime_workers(const struct rill_runtime *rt)

@@ -59,9 +59,9 @@ struct rill_worker {
 
 	/* Written by the owner, read by others. */
 	RILL_ATOMIC(uint64_t) beat RILL_CACHE_ALIGNED; /* grows with every turn */
-	RILL_ATOMIC(uint64_t) epoch_seen; /* see rill_runtime_quiesce() */
-	RILL_ATOMIC(bool) running;	  /* a thread is in the loop */
-	RILL_ATOMIC(uint64_t) park_deadline; /* sleeps until then; 0: awake */
+	RILL_ATOMIC(uint64_t) epoch_seen;	       /* see rill_runtime_quiesce() */
+	RILL_ATOMIC(bool) running;		       /* a thread is in the loop */
+	RILL_ATOMIC(uint64_t) park_deadline;	       /* sleeps until then; 0: awake */
 
 	/* Written by others too. */
 	RILL_ATOMIC(bool) stuck; /* by the monitor; cleared with the next turn */
@@ -92,7 +92,10 @@ struct rill_runtime {
 	RILL_ATOMIC(uint64_t) epoch;
 	RILL_ATOMIC(bool) closing; /* no more spawns */
 	RILL_ATOMIC(bool) stop;	   /* workers leave their loops */
-	RILL_ATOMIC(bool) driven;  /* CURRENT_THREAD: a thread is in block_on */
+
+	pthread_mutex_t drive_lock;
+	struct rill_list drive_queue; /* CURRENT_THREAD: threads that wait to drive */
+	bool driven;		      /* a thread is in the loop; drive_lock */
 
 	pthread_mutex_t poller_lock;
 	RILL_ATOMIC(uint32_t) poller_count; /* highest used slot + 1 */
@@ -114,8 +117,8 @@ static inline struct rill_task *rill_task_current(void)
 uint64_t rill_runtime_now(const struct rill_runtime *rt);
 
 /*
- * The same on a worker's own thread, at most about a microsecond old: reading the cycle counter costs a
- * third of reading the clock. Never ahead of the clock, so that nothing is early by it.
+ * The same on a worker's own thread, at most about a microsecond old: reading the cycle counter
+ * costs a third of reading the clock. Never ahead of the clock, so that nothing is early by it.
  */
 uint64_t rill_worker_now(struct rill_worker *w);
 
@@ -153,8 +156,8 @@ void rill_task_timer_cancel(struct rill_task *t);
 
 /* ---- runtime.c ---- */
 /*
- * Waits until every worker has passed the top of its loop once more (or is not running): what was hidden
- * from the workers before is used by none of them after.
+ * Waits until every worker has passed the top of its loop once more (or is not running): what was
+ * hidden from the workers before is used by none of them after.
  */
 void rill_runtime_quiesce(struct rill_runtime *rt);
 

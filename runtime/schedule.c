@@ -85,8 +85,8 @@ void rill_schedule(struct rill_task *t)
 	}
 	rill_counter_add(&w->metrics.local_schedules, 1);
 	/*
-	 * Woken by a task: most likely to be run next, while its message is in the cache. Woken by a packet or a
-	 * timer: in the order of their coming.
+	 * Woken by a task: most likely to be run next, while its message is in the cache. Woken by
+	 * a packet or a timer: in the order of their coming.
 	 */
 	if (w->current) {
 		/* acq_rel: whoever takes t out of the slot, a thief perhaps, sees it whole */
@@ -111,7 +111,8 @@ void rill_wake_flush_slow(struct rill_wake_batch *b)
 		if (w->is_task) {
 			rill_schedule(rill_task_of(w));
 		} else {
-			/* release: pairs with the acquire in thread_park(). w may be gone right after. */
+			/* release: pairs with the acquire in thread_park(). w may be gone right
+			 * after. */
 			rill_fetch_or_release(&w->state, RILL_WAITER_GO);
 			syscall(SYS_futex, &w->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 		}

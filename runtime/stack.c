@@ -18,8 +18,8 @@
 #define SLAB_STACKS 64
 
 /*
- * Tops of stacks at one alignment fall into the same few sets of the L1 cache, so each is shifted by its
- * own multiple of a line; within 2 KiB, so that task and first frames still fit one page.
+ * Tops of stacks at one alignment fall into the same few sets of the L1 cache, so each is shifted
+ * by its own multiple of a line; within 2 KiB, so that task and first frames still fit one page.
  */
 #define COLOURS 32
 #define COLOUR_BYTES 64

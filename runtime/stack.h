@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Task memory: slabs of equal stacks, each with a guard at its low end and a struct rill_task at its top.
- * Slabs are mapped as needed and unmapped with the pool. Page faults are dear (a fresh stack costs
- * microseconds), so free stacks are kept and reused, youngest first.
+ * Task memory: slabs of equal stacks, each with a guard at its low end and a struct rill_task at
+ * its top. Slabs are mapped as needed and unmapped with the pool. Page faults are dear (a fresh
+ * stack costs microseconds), so free stacks are kept and reused, youngest first.
  */
 #ifndef RILL_RUNTIME_STACK_H
 #define RILL_RUNTIME_STACK_H
@@ -20,9 +20,9 @@ struct rill_stack_slab {
 struct rill_stack_pool {
 	size_t stack_size; /* guard included */
 	struct rill_spinlock lock;
-	struct rill_waiter *free; /* idle tasks, linked by waiter.next */
+	struct rill_waiter *free;		     /* idle tasks, linked by waiter.next */
 	RILL_ATOMIC(struct rill_stack_slab *) slabs; /* newest first; only grows */
-	RILL_ATOMIC(uint64_t) count; /* stacks in all */
+	RILL_ATOMIC(uint64_t) count;		     /* stacks in all */
 };
 
 /* A worker's own few. */

@@ -88,18 +88,20 @@ static void task_init(struct rill_task *t, struct rill_runtime *rt, const char *
 	rill_store_relaxed(&t->waiter.aborted, false);
 	rill_store_relaxed(&t->refs, refs);
 	rill_store_relaxed(&t->join, RILL_JOIN_NONE);
+	rill_fiber_renew(&t->fiber);
 	rill_context_init(&t->context, t, task_entry);
 }
 
-/* The caller's runtime and whether more tasks may be made. A task's spawn needs no stronger check: see
- * rill_runtime_destroy(). */
+/* The caller's runtime and whether more tasks may be made. A task's spawn needs no stronger check:
+ * see rill_runtime_destroy(). */
 static bool may_spawn(struct rill_runtime *rt, struct rill_task *t, bool inside)
 {
 	if (inside) {
 		rill_store_relaxed(&t->live, true);
 		return !rill_load_relaxed(&rt->closing);
 	}
-	/* seq_cst: live, then closing; pairs with closing, then the scan, in rill_runtime_destroy() */
+	/* seq_cst: live, then closing; pairs with closing, then the scan, in rill_runtime_destroy()
+	 */
 	rill_publish(&t->live, true);
 	return !rill_load_seq_cst(&rt->closing);
 }
@@ -168,7 +170,8 @@ static int join_disarm(struct rill_await *aw, bool take)
 	/* acq_rel: as in join_arm() */
 	if (rill_cas_acq_rel(&t->join, &self, RILL_JOIN_NONE))
 		return -EAGAIN;
-	/* It is ending just now and about to wake us: a few instructions. acquire: see complete() */
+	/* It is ending just now and about to wake us: a few instructions. acquire: see complete()
+	 */
 	while (rill_load_acquire(&t->join) != RILL_JOIN_DONE)
 		rill_cpu_relax();
 	return take ? 0 : -EAGAIN;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A task and its stack. struct rill_task lies at the top of its own stack, so that a parked task touches
- * one page. Stacks come from slabs that stay mapped until the runtime goes, so a task's memory is
- * type-stable: a late wake of a task that has ended hits a state word which ignores it.
+ * A task and its stack. struct rill_task lies at the top of its own stack, so that a parked task
+ * touches one page. Stacks come from slabs that stay mapped until the runtime goes, so a task's
+ * memory is type-stable: a late wake of a task that has ended hits a state word which ignores it.
  */
 #ifndef RILL_RUNTIME_TASK_H
 #define RILL_RUNTIME_TASK_H
@@ -32,11 +32,11 @@ struct rill_task {
 	struct rill_context context;
 	struct rill_runtime *rt;
 	void *(*fn)(void *);
-	void *arg; /* then the result */
-	RILL_ATOMIC(uint32_t) refs;  /* the scheduler's, and the handle's */
-	RILL_ATOMIC(bool) live;	     /* between spawn and end; scanned by shutdown */
-	bool abort_seen;	     /* a call has returned -ECANCELED because of an abort */
-	uint8_t action;		     /* enum rill_task_action */
+	void *arg;		    /* then the result */
+	RILL_ATOMIC(uint32_t) refs; /* the scheduler's, and the handle's */
+	RILL_ATOMIC(bool) live;	    /* between spawn and end; scanned by shutdown */
+	bool abort_seen;	    /* a call has returned -ECANCELED because of an abort */
+	uint8_t action;		    /* enum rill_task_action */
 	RILL_ATOMIC(struct rill_waiter *) join;
 	struct rill_worker *timer_worker; /* whose wheel may hold timer; NULL: none */
 	struct rill_timer timer;

@@ -18,7 +18,8 @@ void rill_task_timer_cancel(struct rill_task *t)
 
 	if (!w)
 		return;
-	/* Also when it fired: taking the lock sees to it that whoever fires it is done with the task. */
+	/* Also when it fired: taking the lock sees to it that whoever fires it is done with the
+	 * task. */
 	rill_spin_lock(&w->wheel_lock);
 	rill_wheel_cancel(&w->wheel, &t->timer);
 	rill_spin_unlock(&w->wheel_lock);
@@ -31,7 +32,8 @@ bool rill_worker_fire_timers(struct rill_worker *w, uint64_t now)
 	struct rill_list expired;
 	struct rill_list *n;
 
-	/* Read without the lock: whoever armed a timer on another thread did it on this wheel's worker. */
+	/* Read without the lock: whoever armed a timer on another thread did it on this wheel's
+	 * worker. */
 	if (RILL_LIKELY(now < rill_load_relaxed(&w->wheel_next_ns)))
 		return false;
 	rill_list_init(&expired);
@@ -40,7 +42,8 @@ bool rill_worker_fire_timers(struct rill_worker *w, uint64_t now)
 		while ((n = rill_list_pop_front(&expired))) {
 			struct rill_timer *timer = RILL_LIST_ENTRY(n, struct rill_timer, link);
 
-			rill_wake_add(&batch, &RILL_CONTAINER_OF(timer, struct rill_task, timer)->waiter);
+			rill_wake_add(&batch,
+				      &RILL_CONTAINER_OF(timer, struct rill_task, timer)->waiter);
 		}
 	}
 	rill_store_relaxed(&w->wheel_next_ns, rill_wheel_next(&w->wheel));

@@ -8,9 +8,10 @@
  *   PARKED | NOTIFIED        claimed by one waker, who must make it run (or: in a run queue)
  *   ... | GO                 (threads) may run
  *
- * Waking has two halves, so that nobody is made to run under a lock. rill_wake_add() sets NOTIFIED while
- * the primitive's lock still keeps the waiter from leaving; if that claimed it, the waiter joins a batch
- * and cannot run, or die, until rill_wake_flush() lets it, after the lock was released.
+ * Waking has two halves, so that nobody is made to run under a lock. rill_wake_add() sets NOTIFIED
+ * while the primitive's lock still keeps the waiter from leaving; if that claimed it, the waiter
+ * joins a batch and cannot run, or die, until rill_wake_flush() lets it, after the lock was
+ * released.
  */
 #ifndef RILL_RUNTIME_WAITER_H
 #define RILL_RUNTIME_WAITER_H
@@ -39,14 +40,17 @@ struct rill_wake_batch {
 	struct rill_waiter *last;
 };
 
-#define RILL_WAKE_BATCH_INIT {NULL, NULL}
+#define RILL_WAKE_BATCH_INIT                                                                       \
+	{                                                                                          \
+		NULL, NULL                                                                         \
+	}
 
 /* Under the lock that keeps w alive. */
 static inline void rill_wake_add(struct rill_wake_batch *b, struct rill_waiter *w)
 {
 	/*
-	 * Always a read-modify-write with release, also when w was notified already: pairs with the acquire
-	 * exchange with which w begins to run, so that it sees what made us wake it.
+	 * Always a read-modify-write with release, also when w was notified already: pairs with the
+	 * acquire exchange with which w begins to run, so that it sees what made us wake it.
 	 */
 	uint32_t old = rill_fetch_or_acq_rel(&w->state, RILL_WAITER_NOTIFIED);
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The worker's loop: run tasks; after some slices, or when there are none, take a turn: poll the shards
- * at home here, fire timers, let yielded tasks go again; with nothing to do look for work elsewhere, spin
- * for a while, sleep.
+ * The worker's loop: run tasks; after some slices, or when there are none, take a turn: poll the
+ * shards at home here, fire timers, let yielded tasks go again; with nothing to do look for work
+ * elsewhere, spin for a while, sleep.
  */
 #include "runtime/runtime.h"
 
 #include "base/clock.h"
 
-/* A turn is taken at least this often, by the measured run time of slices, so that no shard waits long. */
+/* A turn is taken at least this often, by the measured run time of slices, so that no shard waits
+ * long. */
 #define TURN_TARGET_NS 20000
 #define POLL_INTERVAL_MIN 1
 #define POLL_INTERVAL_MAX 64
@@ -47,7 +48,8 @@ static void commit_park(struct rill_worker *w, struct rill_task *t)
 {
 	uint32_t running = 0;
 
-	/* acq_rel: a waker which finds PARKED finds all that the task wrote; pairs with rill_wake_add() */
+	/* acq_rel: a waker which finds PARKED finds all that the task wrote; pairs with
+	 * rill_wake_add() */
 	if (rill_cas_acq_rel(&t->waiter.state, &running, RILL_WAITER_PARKED))
 		return;
 	/* relaxed: it is notified and so ours; the exchange in run_task() acquires */
@@ -115,11 +117,11 @@ static struct rill_task *take_injected(struct rill_worker *w)
 	if (len == 0)
 		return NULL;
 	struct rill_task *first = rill_inject_pop(&rt->inject);
-	/* A fair share goes along, into the first half of the ring, so that it never spills back. */
+	/* A fair share goes along, into the first half of the ring, so that it never spills back.
+	 */
 	uint32_t room = rill_queue_room(&w->queue);
-	uint32_t n = RILL_MIN(len / rt->worker_count, room > RILL_QUEUE_CAP / 2
-							       ? room - RILL_QUEUE_CAP / 2
-							       : 0);
+	uint32_t n = RILL_MIN(len / rt->worker_count,
+			      room > RILL_QUEUE_CAP / 2 ? room - RILL_QUEUE_CAP / 2 : 0);
 
 	for (uint32_t i = 0; first && i < n; i++) {
 		struct rill_task *t = rill_inject_pop(&rt->inject);
@@ -143,7 +145,8 @@ static struct rill_task *next_task(struct rill_worker *w)
 	if (w->lifo_runs < LIFO_RUNS_MAX) {
 		t = take_lifo(w);
 		if (t) {
-			/* the budget goes on: two tasks waking each other must not keep the rest out */
+			/* the budget goes on: two tasks waking each other must not keep the rest
+			 * out */
 			w->lifo_runs++;
 			return t;
 		}
@@ -205,7 +208,8 @@ static bool take_turn(struct rill_worker *w)
 	rill_store_relaxed(&w->beat, w->beat + 1);
 	if (RILL_UNLIKELY(rill_load_relaxed(&w->stuck)))
 		rill_store_relaxed(&w->stuck, false);
-	/* acquire/release: pairs with rill_runtime_quiesce(): what it hid is hidden from this turn on */
+	/* acquire/release: pairs with rill_runtime_quiesce(): what it hid is hidden from this turn
+	 * on */
 	uint64_t epoch = rill_load_acquire(&rt->epoch);
 
 	if (RILL_UNLIKELY(epoch != w->epoch_seen))
@@ -273,8 +277,8 @@ static struct rill_task *steal(struct rill_worker *w)
 }
 
 /*
- * Looks for work until there is some, or the time to spin is over. Returns a task, or NULL with *ret_more
- * telling whether a turn found something.
+ * Looks for work until there is some, or the time to spin is over. Returns a task, or NULL with
+ * *ret_more telling whether a turn found something.
  */
 static struct rill_task *search(struct rill_worker *w, bool *ret_more)
 {
