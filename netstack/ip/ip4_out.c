@@ -37,6 +37,15 @@ static int find_route(const struct rill_l3 *l3, uint32_t dst, struct route *ret_
 	return l3->gateway ? 0 : -ENETUNREACH;
 }
 
+bool rill_l3_has_route(const struct rill_l3 *l3, const struct rill_ip *dst)
+{
+	struct route route;
+
+	/* The way to many has no next hop. */
+	return dst->family == RILL_AF_IP4 &&
+	       find_route(l3, rill_load_be32(dst->bytes), &route) == 0 && route.next_hop != 0;
+}
+
 /*
  * RFC 6864: IDs of datagrams that may be fragmented do not repeat within a datagram's life as far
  * as 16 bits allow; those of atomic ones mean nothing and are 0. Shards draw from disjoint parts.

@@ -166,14 +166,14 @@ void rill_l3_rx_done(struct rill_l3 *l3, struct rill_buf *chain, uint32_t frames
 		return;
 	}
 	l3->rx_dropped += frames;
-	l3->drops[drop] += frames;
+	rill_counter_add(&l3->drops[drop], frames);
 	rill_l3_put_chain(l3, chain);
 }
 
 void rill_l3_tx_drop(struct rill_l3 *l3, struct rill_buf *b, enum rill_drop drop)
 {
 	l3->tx_dropped++;
-	l3->drops[drop]++;
+	rill_counter_add(&l3->drops[drop], 1);
 	if (b)
 		l3->ops->put(l3->ctx, b);
 }

@@ -142,6 +142,9 @@ void rill_l3_input(struct rill_l3 *l3, struct rill_buf *frame, uint64_t now);
 int rill_l3_output(struct rill_l3 *l3, struct rill_buf *b, const struct rill_ip_out *o,
 		   struct rill_l3_dst *cache, uint64_t now);
 
+/* Is there a way to dst, which is one station: not a group, a broadcast address or ourselves? */
+bool rill_l3_has_route(const struct rill_l3 *l3, const struct rill_ip *dst);
+
 /* The peer has just acknowledged something new, so its next hop works (RFC 4861, 7.3.1). Cheap. */
 void rill_l3_neigh_confirm(struct rill_l3 *l3, const struct rill_l3_dst *cache, uint64_t now);
 

@@ -42,6 +42,10 @@ static void open_held(struct rill_shard *sh, void *arg)
 	struct opening *o = arg;
 	bool ephemeral = o->local.port == 0;
 
+	if (!rill_l3_has_route(&sh->l3, &o->remote->ip)) {
+		o->result = -ENETUNREACH;
+		return;
+	}
 	if (ephemeral)
 		o->c = create_ephemeral(sh, o);
 	else

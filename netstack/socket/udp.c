@@ -188,7 +188,9 @@ static struct rill_buf *fill_chain(struct rill_shard *sh, const uint8_t *data, s
 		}
 		size_t n = RILL_MIN(len, rill_buf_tailroom(b));
 
-		memcpy(rill_buf_append(b, (uint32_t)n), data, n);
+		/* data may be NULL for an empty datagram */
+		if (n > 0)
+			memcpy(rill_buf_append(b, (uint32_t)n), data, n);
 		data += n;
 		len -= n;
 		*tail = b;

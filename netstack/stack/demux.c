@@ -125,6 +125,11 @@ static enum rill_drop tcp_reopen(struct rill_shard *sh, struct rill_tcp *c,
 static enum rill_drop tcp_input(struct rill_shard *sh, struct rill_buf *b, struct rill_tcp_seg *seg,
 				struct rill_tcp *c)
 {
+	/* It ended within this burst and is not settled yet: its addresses are free all the same. */
+	if (RILL_UNLIKELY(c && c->tcb.state == RILL_TCP_CLOSED)) {
+		rill_conn_settle(sh, c);
+		c = NULL;
+	}
 	if (!c) {
 		enum rill_drop drop = tcp_no_conn(sh, seg, NULL);
 
@@ -144,7 +149,7 @@ static enum rill_drop tcp_input(struct rill_shard *sh, struct rill_buf *b, struc
 
 	/* The buffer is gone either way, so that its drop is counted here and not by the caller. */
 	if (drop != RILL_DROP_NONE)
-		sh->drops[drop]++;
+		rill_counter_add(&sh->drops[drop], 1);
 	else if (c->tcb.snd_una != una)
 		rill_l3_neigh_confirm(&sh->l3, &c->dst, sh->now_ns);
 	rill_conn_touch(sh, c);
@@ -160,14 +165,14 @@ static void deliver_steered(struct rill_shard *sh, struct rill_shard_op *op)
 	enum rill_drop drop;
 
 	memcpy(src.bytes, &parcel_of(b)->src, 4);
-	sh->stats.steered_in++;
+	rill_counter_add(&sh->stats.steered_in, 1);
 	drop = rill_tcp_parse(b, &src, &sh->net->ip, &seg);
 	if (drop == RILL_DROP_NONE)
 		drop = tcp_input(sh, b, &seg,
 				 rill_conn_find(sh, seg.src, seg.src_port, seg.dst_port));
 	if (drop == RILL_DROP_NONE)
 		return;
-	sh->drops[drop]++;
+	rill_counter_add(&sh->drops[drop], 1);
 	rill_buf_put_owner(sh->queue->pool, b);
 }
 
@@ -185,7 +190,7 @@ static bool tcp_steer(struct rill_shard *sh, struct rill_buf *b, const struct ri
 	rill_buf_push(b, (uint32_t)(b->data - header));
 	b->flags |= RILL_BUF_CSUM_OK;
 	memcpy(&parcel_of(b)->src, m->src.bytes, 4);
-	sh->stats.steered_out++;
+	rill_counter_add(&sh->stats.steered_out, 1);
 	send_parcel(to, b, deliver_steered);
 	return true;
 }
@@ -250,18 +255,12 @@ static int unreachable_errno(uint8_t code, bool *ret_hard)
 	}
 }
 
-void rill_demux_icmp_error(void *ctx, const struct rill_icmp_error *e)
+static void apply_icmp_error(struct rill_shard *sh, struct rill_tcp *c,
+			     const struct rill_icmp_error *e)
 {
-	struct rill_shard *sh = ctx;
 	bool hard = false;
 	int error = -EHOSTUNREACH;
 
-	if (e->proto != IPPROTO_TCP)
-		return;
-	struct rill_tcp *c = rill_conn_find(sh, &e->remote, e->remote_port, e->local_port);
-
-	if (!c)
-		return;
 	if (e->type == RILL_ICMP4_UNREACHABLE && e->code == 4) {
 		rill_tcb_icmp_too_big(&c->tcb, e->mtu, e->tcp_seq);
 	} else {
@@ -270,6 +269,51 @@ void rill_demux_icmp_error(void *ctx, const struct rill_icmp_error *e)
 		rill_tcb_icmp_error(&c->tcb, &sh->env, error, hard, e->tcp_seq);
 	}
 	rill_conn_touch(sh, c);
+}
+
+/* b holds a copy of an error that came on another shard's queue. */
+static void deliver_icmp_error(struct rill_shard *sh, struct rill_shard_op *op)
+{
+	struct rill_buf *b = buf_of(op);
+	struct rill_icmp_error e;
+	struct rill_tcp *c;
+
+	memcpy(&e, b->data, sizeof(e));
+	rill_buf_put_owner(sh->queue->pool, b);
+	c = rill_conn_find(sh, &e.remote, e.remote_port, e.local_port);
+	if (c)
+		apply_icmp_error(sh, c, &e);
+}
+
+/* The NIC hashes an error by its own addresses, so that it mostly comes to the wrong shard. */
+static void steer_icmp_error(struct rill_shard *sh, const struct rill_icmp_error *e)
+{
+	struct rill_flow_key key = {e->remote, e->remote_port, e->local_port};
+	uint64_t hash = rill_flow_hash(&sh->net->secret, &key);
+	struct rill_shard *to = rill_steer_find(&sh->net->steer, hash, &key);
+	struct rill_buf *b;
+
+	if (!to || to == sh)
+		return;
+	b = rill_buf_alloc(sh->queue->pool);
+	if (!b)
+		return;
+	memcpy(rill_buf_append(b, sizeof(*e)), e, sizeof(*e));
+	send_parcel(to, b, deliver_icmp_error);
+}
+
+void rill_demux_icmp_error(void *ctx, const struct rill_icmp_error *e)
+{
+	struct rill_shard *sh = ctx;
+
+	if (e->proto != IPPROTO_TCP)
+		return;
+	struct rill_tcp *c = rill_conn_find(sh, &e->remote, e->remote_port, e->local_port);
+
+	if (c)
+		apply_icmp_error(sh, c, e);
+	else if (sh->net->shard_count > 1)
+		steer_icmp_error(sh, e);
 }
 
 struct unreachable_scan {

@@ -82,7 +82,7 @@ void rill_flow_insert(struct rill_flow_table *t, struct rill_flow *f)
 	if (t->count > t->mask)
 		grow(t);
 	push(&t->buckets[f->hash & t->mask], f);
-	t->count++;
+	rill_counter_add(&t->count, 1);
 }
 
 void rill_flow_remove(struct rill_flow_table *t, struct rill_flow *f)
@@ -92,7 +92,7 @@ void rill_flow_remove(struct rill_flow_table *t, struct rill_flow *f)
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
-	t->count--;
+	rill_counter_add(&t->count, -1);
 }
 
 void rill_flow_for_each(struct rill_flow_table *t, void (*visit)(struct rill_flow *f, void *ctx),

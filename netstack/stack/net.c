@@ -90,6 +90,9 @@ struct rill_shard *rill_net_shard(struct rill_net *net)
 {
 	struct rill_worker *w = rill_worker_current();
 
+	for (unsigned i = 0; w && i < net->shard_count; i++)
+		if (net->shards[i].poller.home == w->index)
+			return &net->shards[i];
 	return &net->shards[w ? w->index % net->shard_count : 0];
 }
 

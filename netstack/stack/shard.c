@@ -197,7 +197,7 @@ void rill_shard_leave(struct rill_shard *sh)
 		while (ops) {
 			struct rill_shard_op *next = ops->next;
 
-			sh->stats.mailbox_ops++;
+			rill_counter_add(&sh->stats.mailbox_ops, 1);
 			ops->fn(sh, ops);
 			ops = next;
 		}
@@ -341,7 +341,15 @@ static bool arm_shard(struct rill_poller *p)
 {
 	struct rill_shard *sh = RILL_CONTAINER_OF(p, struct rill_shard, poller);
 
-	return sh->driver->rx_arm(sh->queue);
+	/* Whoever helped out may still be polling, and leave something behind. */
+	if (!try_enter(sh))
+		return false;
+	entered_now(sh);
+	bool quiet = sh->driver->rx_arm(sh->queue);
+
+	/* What this wakes is seen before the sleep: that is looked for last. */
+	rill_shard_leave(sh);
+	return quiet;
 }
 
 static void disarm_shard(struct rill_poller *p)

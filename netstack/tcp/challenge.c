@@ -8,10 +8,10 @@ void rill_tcp_challenge(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t
 		env->challenge_sent = 0;
 	}
 	if (env->challenge_sent >= env->params.challenge_acks_per_sec) {
-		env->stats.challenge_acks_limited++;
+		rill_counter_add(&env->stats.challenge_acks_limited, 1);
 		return;
 	}
 	env->challenge_sent++;
-	env->stats.challenge_acks++;
+	rill_counter_add(&env->stats.challenge_acks, 1);
 	tcb->flags |= RILL_TCB_ACK_NOW;
 }

@@ -81,7 +81,7 @@ enum rill_drop rill_tcb_input(struct rill_tcb *tcb, struct rill_tcp_env *env,
 	struct rill_tcp_rx rx = {tcb, env, seg, b, now, seg->len > 0};
 	enum rill_drop drop;
 
-	env->stats.segs_in++;
+	rill_counter_add(&env->stats.segs_in, 1);
 	if (RILL_LIKELY(predicted(tcb, seg)))
 		drop = input_predicted(&rx);
 	else

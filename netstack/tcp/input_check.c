@@ -42,7 +42,7 @@ static enum rill_drop check_timestamp(struct rill_tcp_rx *rx)
 	if (rill_seq_geq(seg->opt.tsval, tcb->ts_recent) ||
 	    rx->now - tcb->ts_recent_ns > TS_RECENT_VALID_NS)
 		return RILL_DROP_NONE;
-	rx->env->stats.paws_drops++;
+	rill_counter_add(&rx->env->stats.paws_drops, 1);
 	/* Old SYNs and old pure ACKs could be answered for ever. */
 	if (seg->len > 0)
 		tcb->flags |= RILL_TCB_ACK_NOW;
@@ -84,7 +84,7 @@ static enum rill_drop check_reset(struct rill_tcp_rx *rx)
 			rill_tcp_challenge(tcb, rx->env, rx->now);
 		return RILL_DROP_TCP_RST;
 	}
-	rx->env->stats.resets_in++;
+	rill_counter_add(&rx->env->stats.resets_in, 1);
 	if (tcb->state == RILL_TCP_SYN_RCVD)
 		rill_tcp_end(tcb, rx->env, -ECONNREFUSED);
 	else if (tcb->state == RILL_TCP_CLOSING || tcb->state == RILL_TCP_LAST_ACK)

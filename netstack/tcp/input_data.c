@@ -73,7 +73,7 @@ static enum rill_drop out_of_order(struct rill_tcp_rx *rx)
 	struct rill_tcb *tcb = rx->tcb;
 	enum rill_drop drop;
 
-	rx->env->stats.out_of_order++;
+	rill_counter_add(&rx->env->stats.out_of_order, 1);
 	drop = rill_reass_insert(tcb, rx->env, rx->b, rx->seg->seq);
 	rx->b = NULL;
 	/* One duplicate ACK each: three of them tell the sender, more keep it sending. */

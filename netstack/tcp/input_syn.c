@@ -97,9 +97,9 @@ void rill_tcp_established(struct rill_tcp_rx *rx)
 							     : RILL_TCP_ESTABLISHED;
 	tcb->events |= RILL_TCB_WRITABLE | (passive ? RILL_TCB_ACCEPTABLE : RILL_TCB_CONNECTED);
 	if (passive)
-		rx->env->stats.opened_passive++;
+		rill_counter_add(&rx->env->stats.opened_passive, 1);
 	else
-		rx->env->stats.opened_active++;
+		rill_counter_add(&rx->env->stats.opened_active, 1);
 }
 
 /* RFC 9293, 3.10.7.3, first: an ACK of what we did not send is a stranger's. */
@@ -131,7 +131,7 @@ enum rill_drop rill_tcp_input_syn_sent(struct rill_tcp_rx *rx)
 	if ((seg->flags & RILL_TCP_RST) != 0) {
 		if (!has_ack)
 			return RILL_DROP_TCP_RST;
-		rx->env->stats.resets_in++;
+		rill_counter_add(&rx->env->stats.resets_in, 1);
 		rill_tcp_end(tcb, rx->env, -ECONNREFUSED);
 		return RILL_DROP_NONE;
 	}

@@ -29,7 +29,7 @@ static void output_syn(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t 
 	if (rill_tcp_transmit_empty(tcb, env, tcb->iss, flags, now)) {
 		if (tcb->snd_nxt != tcb->iss) {
 			tcb->retransmits++;
-			env->stats.retransmits++;
+			rill_counter_add(&env->stats.retransmits, 1);
 		}
 		tcb->snd_rtx = tcb->iss + 1;
 		tcb->snd_nxt = tcb->iss + 1;
@@ -165,7 +165,7 @@ static void send_probe(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t 
 	tcb->flags &= ~(uint32_t)RILL_TCB_PROBE;
 	if (tcb->snd_rtx != tcb->snd_una || tcb->snd_una == rill_sendq_limit(tcb))
 		return;
-	env->stats.window_probes++;
+	rill_counter_add(&env->stats.window_probes, 1);
 	if (room > 0 && b) {
 		struct rill_send_cb *cb = rill_send_cb(b);
 		uint32_t n = RILL_MIN(cb->seq + cb->len - tcb->snd_rtx, (uint32_t)tcb->snd_mss);

@@ -20,12 +20,12 @@ static void enter(struct rill_tcb *tcb, struct rill_tcp_env *env)
 	tcb->flags |= RILL_TCB_RECOVERY | RILL_TCB_REPEAT_HEAD;
 	tcb->flags &= ~(uint32_t)RILL_TCB_PARTIAL_ACKED;
 	tcb->fast_recoveries++;
-	env->stats.fast_recoveries++;
+	rill_counter_add(&env->stats.fast_recoveries, 1);
 }
 
 void rill_tcp_on_dup_ack(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
-	env->stats.dup_acks_in++;
+	rill_counter_add(&env->stats.dup_acks_in, 1);
 	if (tcb->dup_acks < UINT8_MAX)
 		tcb->dup_acks++;
 	if ((tcb->flags & RILL_TCB_RECOVERY) != 0) {

@@ -9,7 +9,7 @@
 void rill_tcp_reset(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
 	if (rill_tcp_transmit_empty(tcb, env, tcb->snd_nxt, RILL_TCP_RST | RILL_TCP_ACK, now))
-		env->stats.resets_out++;
+		rill_counter_add(&env->stats.resets_out, 1);
 }
 
 void rill_tcp_end(struct rill_tcb *tcb, struct rill_tcp_env *env, int error)
@@ -45,7 +45,7 @@ void rill_tcp_reject(struct rill_tcp_env *env, const struct rill_tcp_seg *seg)
 		return;
 	b = env->ops->alloc(env);
 	if (!b) {
-		env->stats.no_buffer++;
+		rill_counter_add(&env->stats.no_buffer, 1);
 		return;
 	}
 	if ((seg->flags & RILL_TCP_ACK) != 0) {
@@ -55,7 +55,7 @@ void rill_tcp_reject(struct rill_tcp_env *env, const struct rill_tcp_seg *seg)
 		h.ack = seg->seq + rill_tcp_seg_span(seg);
 	}
 	rill_tcp_emit(b, &h, env->csum_offload);
-	env->stats.segs_out++;
-	env->stats.resets_out++;
+	rill_counter_add(&env->stats.segs_out, 1);
+	rill_counter_add(&env->stats.resets_out, 1);
 	env->ops->xmit(env, NULL, &h.src.ip, &h.dst.ip, b);
 }

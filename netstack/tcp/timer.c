@@ -17,7 +17,7 @@ uint64_t rill_tcb_next_deadline(const struct rill_tcb *tcb)
 /* R2 (RFC 9293, 3.8.3). What ICMP said meanwhile is a better reason than silence. */
 static void give_up(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
-	env->stats.timeouts++;
+	rill_counter_add(&env->stats.timeouts, 1);
 	rill_tcp_end(tcb, env, tcb->soft_error ? tcb->soft_error : -ETIMEDOUT);
 }
 
@@ -38,7 +38,7 @@ static void on_retransmit(struct rill_tcb *tcb, struct rill_tcp_env *env)
 	}
 	tcb->rtx_count++;
 	tcb->rto_count++;
-	env->stats.rtos++;
+	rill_counter_add(&env->stats.rtos, 1);
 	rill_tcp_rto_backoff(tcb, env);
 	if (tcb->state <= RILL_TCP_SYN_RCVD) {
 		tcb->flags |= RILL_TCB_SYN_RESENT;
@@ -56,7 +56,7 @@ static void on_persist(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t 
 	}
 	if ((tcb->flags & RILL_TCB_ORPHAN) != 0 && tcb->backoff >= env->params.orphan_retries) {
 		/* Nobody is left whose patience could be asked. */
-		env->stats.timeouts++;
+		rill_counter_add(&env->stats.timeouts, 1);
 		rill_tcp_reset(tcb, env, now);
 		rill_tcp_end(tcb, env, -ETIMEDOUT);
 		return;
@@ -76,7 +76,7 @@ void rill_tcb_on_timer(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t 
 	if (now >= tcb->ack_at) {
 		tcb->ack_at = RILL_FOREVER;
 		tcb->flags |= RILL_TCB_ACK_NOW;
-		env->stats.delayed_acks++;
+		rill_counter_add(&env->stats.delayed_acks, 1);
 	}
 	if (now < tcb->rtx_at)
 		return;

@@ -58,7 +58,7 @@ void rill_tcp_transmit(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ri
 	rill_tcp_emit(b, &h, env->csum_offload);
 	if ((flags & RILL_TCP_ACK) != 0)
 		ack_was_sent(tcb);
-	env->stats.segs_out++;
+	rill_counter_add(&env->stats.segs_out, 1);
 	env->ops->xmit(env, tcb, &tcb->local.ip, &tcb->remote.ip, b);
 }
 
@@ -68,7 +68,7 @@ bool rill_tcp_transmit_empty(struct rill_tcb *tcb, struct rill_tcp_env *env, uin
 	struct rill_buf *b = env->ops->alloc(env);
 
 	if (!b) {
-		env->stats.no_buffer++;
+		rill_counter_add(&env->stats.no_buffer, 1);
 		return false;
 	}
 	rill_tcp_transmit(tcb, env, b, seq, flags, now);
@@ -80,7 +80,7 @@ static struct rill_buf *copy_of(struct rill_tcp_env *env, const uint8_t *data, u
 	struct rill_buf *copy = env->ops->alloc(env);
 
 	if (!copy) {
-		env->stats.no_buffer++;
+		rill_counter_add(&env->stats.no_buffer, 1);
 		return NULL;
 	}
 	RILL_ASSERT(rill_buf_tailroom(copy) >= n);
@@ -98,7 +98,7 @@ static void note_sent(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ril
 		cb->sent_ns = 0;
 		tcb->rtx_ts = rill_tcp_ts_now(tcb, now);
 		tcb->retransmits++;
-		env->stats.retransmits++;
+		rill_counter_add(&env->stats.retransmits, 1);
 	} else if (!cb->resent) {
 		cb->sent_ns = now;
 	}

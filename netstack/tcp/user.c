@@ -35,7 +35,7 @@ static uint32_t send_new_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, con
 	uint32_t n;
 
 	if (!b) {
-		env->stats.no_buffer++;
+		rill_counter_add(&env->stats.no_buffer, 1);
 		return 0;
 	}
 	n = RILL_MIN((uint32_t)tcb->snd_mss, (uint32_t)rill_buf_tailroom(b));
