@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 /*
- * The reference vectors of SipHash-2-4: key 00 01 .. 0f, message 00 01 .. (len - 1), output as bytes in
- * little-endian order. Of the 64 those whose length is a multiple of 8.
+ * The reference vectors of SipHash-2-4: key 00 01 .. 0f, message 00 01 .. (len - 1), output as
+ * bytes in little-endian order. Of the 64 those whose length is a multiple of 8.
  */
 static const struct {
 	size_t len;

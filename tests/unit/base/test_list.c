@@ -35,7 +35,7 @@ static void assert_values(struct rill_list *l, const int *values, int n)
 {
 	int i = 0;
 
-	RILL_LIST_FOR_EACH(pos, l) {
+	RILL_LIST_FOR_EACH (pos, l) {
 		assert_true(i < n);
 		assert_int_equal(value_of(pos), values[i++]);
 	}
@@ -103,7 +103,7 @@ static void test_delete_while_walking(void **state)
 	rill_list_init(&l);
 	for (int i = 0; i < ITEMS; i++)
 		rill_list_push_back(&l, &items[i].link);
-	RILL_LIST_FOR_EACH(pos, &l)
+	RILL_LIST_FOR_EACH (pos, &l)
 		if (value_of(pos) % 2 == 0)
 			rill_list_del(pos);
 	assert_values(&l, (int[]){1, 3}, 2);

@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-/* xoshiro256++ from the state 1, 2, 3, 4: the first values worked out by hand from the paper's recurrence. */
+/* xoshiro256++ from the state 1, 2, 3, 4: the first values worked out by hand from the paper's
+ * recurrence. */
 static void test_recurrence(void **state)
 {
 	struct rill_rand r = {.s = {1, 2, 3, 4}};

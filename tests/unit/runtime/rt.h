@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the tests of the runtime share. Inside tasks they assert with RILL_ASSERT: cmocka's asserts would
- * jump off the task's stack.
+ * What the tests of the runtime share. Inside tasks they assert with RILL_ASSERT: cmocka's asserts
+ * would jump off the task's stack.
  */
 #ifndef RILL_TESTS_UNIT_RUNTIME_RT_H
 #define RILL_TESTS_UNIT_RUNTIME_RT_H
@@ -48,8 +48,8 @@ static inline struct rill_runtime *start_current(void)
 
 static inline struct rill_runtime *start_paused(void)
 {
-	return start((struct rill_runtime_options){.flavor = RILL_CURRENT_THREAD,
-						   .start_paused = true});
+	return start(
+		(struct rill_runtime_options){.flavor = RILL_CURRENT_THREAD, .start_paused = true});
 }
 
 static inline struct rill_runtime *start_multi(unsigned workers)

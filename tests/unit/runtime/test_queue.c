@@ -29,7 +29,8 @@ static uintptr_t number(struct rill_task *t)
 }
 
 /* Indices are 32 bits and wrap: each test runs with all of these beginnings. */
-static const uint32_t starts[] = {0, 1, UINT32_MAX - 300, UINT32_MAX - 128, UINT32_MAX - 2, UINT32_MAX};
+static const uint32_t starts[] = {0,	     1, UINT32_MAX - 300, UINT32_MAX - 128, UINT32_MAX - 2,
+				  UINT32_MAX};
 
 static void queue_init_at(struct rill_queue *q, uint32_t at)
 {
@@ -219,7 +220,8 @@ static void push_or_run(uintptr_t n)
 	}
 }
 
-/* Bursts of pushes and pops of ever other lengths, so that the queue is empty, half full and full. */
+/* Bursts of pushes and pops of ever other lengths, so that the queue is empty, half full and full.
+ */
 static void own(void)
 {
 	uintptr_t n = 0;

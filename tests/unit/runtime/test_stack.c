@@ -200,12 +200,9 @@ static void test_default_size(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get_and_put),
-		cmocka_unit_test(test_stacks_do_not_overlap),
-		cmocka_unit_test(test_cache),
-		cmocka_unit_test(test_for_each_sees_all),
-		cmocka_unit_test(test_guard),
-		cmocka_unit_test(test_default_size),
+		cmocka_unit_test(test_get_and_put), cmocka_unit_test(test_stacks_do_not_overlap),
+		cmocka_unit_test(test_cache),	    cmocka_unit_test(test_for_each_sees_all),
+		cmocka_unit_test(test_guard),	    cmocka_unit_test(test_default_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
