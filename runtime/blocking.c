@@ -90,7 +90,6 @@ static void *pool_thread(void *arg)
 		pthread_mutex_lock(&p->lock);
 		j->result = result;
 		j->state = JOB_DONE;
-		p->jobs--;
 		if (j->waiter)
 			rill_wake_add(&batch, j->waiter);
 		pthread_mutex_unlock(&p->lock);
@@ -195,6 +194,17 @@ static bool withdraw(struct job *j)
 	return queued;
 }
 
+/*
+ * By the task itself: between the job's end and this the task is on its way, and a paused clock
+ * must not jump.
+ */
+static void retire(struct job *j)
+{
+	pthread_mutex_lock(&j->pool->lock);
+	j->pool->jobs--;
+	pthread_mutex_unlock(&j->pool->lock);
+}
+
 int rill_blocking(void *(*fn)(void *), void *arg, void **ret_value)
 {
 	struct rill_task *t = rill_task_current();
@@ -220,6 +230,7 @@ int rill_blocking(void *(*fn)(void *), void *arg, void **ret_value)
 		rill_await_init(&aw, &job_ops, &j, NULL);
 		rill_await(&aw, RILL_AWAIT_UNCANCELLABLE);
 	}
+	retire(&j);
 done:
 	if (ret_value)
 		*ret_value = j.result;

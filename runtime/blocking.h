@@ -20,7 +20,7 @@ struct rill_blocking_pool {
 	unsigned idle;
 	unsigned max;
 	unsigned queued;
-	unsigned jobs; /* queued or running */
+	unsigned jobs; /* calls that have not returned */
 	bool closing;
 };
 

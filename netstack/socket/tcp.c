@@ -145,13 +145,37 @@ ssize_t rill_tcp_recv_all(struct rill_tcp *c, void *buf, size_t len)
 
 /* ---- sending ---- */
 
+/* The others' turn. */
+static void end_send(struct rill_tcp *c)
+{
+	c->sender = NULL;
+	c->tcb.events |= RILL_TCB_WRITABLE;
+}
+
 static int op_send(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
+	if (c->sender && c->sender != call->sender)
+		return -EAGAIN;
 	ssize_t n = rill_tcb_send(&c->tcb, &sh->env, call->data, call->len);
 
-	if (n > 0)
-		rill_conn_touch(sh, c);
+	if (n <= 0)
+		return (int)n;
+	if ((size_t)n < call->len)
+		c->sender = call->sender;
+	else if (c->sender)
+		end_send(c);
+	rill_conn_touch(sh, c);
 	return (int)n;
+}
+
+/* Some was taken, and the rest is given up. */
+static int op_give_up_send(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
+{
+	if (c->sender != call->sender)
+		return 0;
+	end_send(c);
+	rill_conn_touch(sh, c);
+	return 0;
 }
 
 ssize_t rill_tcp_send(struct rill_tcp *c, const void *buf, size_t len)
@@ -164,13 +188,19 @@ ssize_t rill_tcp_send(struct rill_tcp *c, const void *buf, size_t len)
 			.direction = RILL_TCP_WRITE,
 			.data = (char *)(uintptr_t)buf + done,
 			.len = RILL_MIN(len - done, CALL_LEN_MAX),
+			.sender = &done,
 		};
 		int n = rill_tcp_call_wait(c, &call);
 
 		if (n == -ENOBUFS)
 			n = rill_sleep(NO_BUFFER_RETRY_NS);
+		if (n < 0 && done > 0) {
+			call.op = op_give_up_send;
+			rill_tcp_call_now(c, &call);
+			return (ssize_t)done;
+		}
 		if (n < 0)
-			return done > 0 ? (ssize_t)done : n;
+			return n;
 		done += (size_t)n;
 	}
 	return (ssize_t)done;

@@ -20,6 +20,7 @@ struct rill_tcp_call {
 	void *data;
 	size_t len;
 	struct rill_buf *buf;
+	const void *sender; /* of a send: the same for all its steps */
 };
 
 /* Waits for it; cancel safe when op is. */

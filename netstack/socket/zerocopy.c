@@ -65,6 +65,8 @@ int rill_tcp_alloc_buffer(struct rill_tcp *c, struct rill_tx_buffer *ret_buffer)
 
 static int op_send_buf(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
+	if (c->sender)
+		return -EAGAIN;
 	int r = rill_tcb_send_buf(&c->tcb, call->buf);
 
 	if (r == 0)

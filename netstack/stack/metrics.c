@@ -87,7 +87,10 @@ static void print_flows(const struct rill_shard *sh, FILE *out, bool header)
 /* What the NIC lost before the stack saw it: from the driver, which may ask the kernel. */
 static void print_nic_drops(const struct rill_shard *sh, FILE *out, bool header)
 {
-	struct rill_nic_stats stats = sh->queue->stats;
+	/* relaxed: a counter */
+	struct rill_nic_stats stats = {
+		.rx_dropped = rill_load_relaxed(&sh->queue->stats.rx_dropped),
+	};
 
 	if (header)
 		print_header(out, "counter", "nic_rx_dropped",

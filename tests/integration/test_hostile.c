@@ -282,12 +282,22 @@ static void attack(struct hostile *h, uint64_t mutations)
 	}
 }
 
+/* Each frame that was sent arrived, and became one thing or the other. */
 static void check_accounts(struct rill_shard *sh, void *arg)
 {
 	(void)arg;
 	RILL_ASSERT(rill_l3_valid(&sh->l3));
 	RILL_ASSERT_CMP(sh->l3.rx_frames, ==, sh->queue->stats.rx_packets);
 	RILL_ASSERT_CMP(sh->l3.rx_frames, ==, sh->l3.rx_accepted + sh->l3.rx_dropped);
+}
+
+static unsigned reasons_met(const struct rill_shard *sh)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 1; i < RILL_DROP_COUNT; i++)
+		n += sh->l3.drops[i] + sh->drops[i] > 0;
+	return n;
 }
 
 static uint64_t setting(const char *name, uint64_t otherwise)
@@ -336,6 +346,9 @@ static void *hostile(void *arg)
 	rill_listener_shutdown(l);
 	lab_join(server);
 	rill_listener_close(l);
+	print_message("%llu frames sent, %u reasons to drop one met\n",
+		      (unsigned long long)h.nic->queues[0]->stats.tx_packets,
+		      reasons_met(&h.lab->net[LAB_SERVER]->shards[0]));
 	rill_nic_close(h.nic);
 	rill_shard_call(&h.lab->net[LAB_SERVER]->shards[0], check_accounts, NULL);
 	return NULL;
