@@ -17,6 +17,7 @@ struct await_set {
 	size_t stride;
 	unsigned n;
 	unsigned start; /* where to begin looking */
+	bool parked;
 };
 
 static struct rill_await *set_at(const struct await_set *set, unsigned i)
@@ -191,6 +192,7 @@ static int wait_once(struct await_set *set, struct rill_waiter *self, uint64_t d
 
 	if (r != -EAGAIN)
 		return r;
+	set->parked = true;
 	if (!cancellable || rill_scope_arm(self))
 		park(self, deadline_ns, set_at(set, 0));
 	if (cancellable)
@@ -263,7 +265,7 @@ int rill_await(struct rill_await *aw, unsigned flags)
 	int r = await_set(&set, flags, &done);
 
 	/* An inner wait may have eaten a wake that was meant for the one around it. */
-	if (flags & RILL_AWAIT_UNCANCELLABLE)
+	if ((flags & RILL_AWAIT_UNCANCELLABLE) && set.parked)
 		rill_waiter_renotify(rill_waiter_current());
 	return r;
 }

@@ -217,8 +217,13 @@ int rill_blocking(void *(*fn)(void *), void *arg, void **ret_value)
 		j.result = fn(arg);
 		goto done;
 	}
+	/* Nothing is begun for a task that may not wait for it. */
+	int r = rill_consume_budget();
+
+	if (r < 0)
+		return r;
 	j.pool = &t->rt->blocking;
-	int r = submit(j.pool, &j);
+	r = submit(j.pool, &j);
 
 	if (r < 0)
 		return r;

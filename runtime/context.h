@@ -25,8 +25,8 @@ struct rill_context {
 #ifdef __AVX512F__
 #define RILL_CONTEXT_CLOBBER_AVX512                                                                \
 	, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",         \
-		"xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3",   \
-		"k4", "k5", "k6", "k7"
+		"xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2",   \
+		"k3", "k4", "k5", "k6", "k7"
 #else
 #define RILL_CONTEXT_CLOBBER_AVX512
 #endif
@@ -70,9 +70,10 @@ static RILL_ALWAYS_INLINE void rill_context_switch(struct rill_context *from,
 			 "stp x2, x29, [x0]\n\t"
 			 "str x3, [x0, #16]\n\t"
 			 "ldp x2, x29, [x1]\n\t"
-			 "ldr x3, [x1, #16]\n\t"
+			 "ldr x16, [x1, #16]\n\t"
 			 "mov sp, x2\n\t"
-			 "br x3\n"
+			 /* by x16, which a landing pad for calls accepts as well */
+			 "br x16\n"
 			 "1:\thint #36" /* bti j */
 			 : "+r"(f), "+r"(t)
 			 :

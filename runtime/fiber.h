@@ -93,6 +93,9 @@ static RILL_ALWAYS_INLINE void rill_fiber_leave(struct rill_fiber *from, struct 
 	if (dying)
 		__asan_unpoison_memory_region(from->bottom, from->size);
 	__sanitizer_start_switch_fiber(dying ? NULL : &from->fake_stack, to->bottom, to->size);
+	/* The next task on this stack begins with a fake stack of its own. */
+	if (dying)
+		from->fake_stack = NULL;
 #endif
 #ifdef RILL_TSAN
 	__tsan_switch_to_fiber(to->tsan, 0);

@@ -37,6 +37,7 @@ static bool look(struct rill_runtime *rt)
 		awake |= look_at(&rt->workers[i], &rt->monitor.beats[i]);
 		stuck |= rill_load_relaxed(&rt->workers[i].stuck);
 	}
+	rill_store_relaxed(&rt->any_stuck, stuck);
 	if (stuck)
 		rill_idle_notify(rt);
 	return awake;

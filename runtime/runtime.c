@@ -59,7 +59,8 @@ static int fill_options(struct rill_runtime_options *o, const struct rill_runtim
 		return -EINVAL;
 	if ((o->cpu_count > 0) != (o->cpus != NULL))
 		return -EINVAL;
-	o->stack_size = ((o->stack_size + page - 1) & ~(page - 1)) * STACK_FACTOR;
+	/* what was asked for, and the guard */
+	o->stack_size = ((o->stack_size + page - 1) & ~(page - 1)) * STACK_FACTOR + page;
 	if (o->budget == 0)
 		o->budget = BUDGET_DEFAULT;
 	if (o->spin_ns == 0)
@@ -167,9 +168,12 @@ static void stop_threads(struct rill_runtime *rt, unsigned started)
 static void runtime_free(struct rill_runtime *rt)
 {
 	rill_monitor_stop(rt);
+	rill_blocking_pool_fini(&rt->blocking);
+	/* acquire: pairs with rill_runtime_exit(): somebody's wake may not have returned yet */
+	while (rill_load_acquire(&rt->outside) > 0)
+		sched_yield();
 	workers_fini(rt);
 	rill_stack_pool_fini(&rt->stacks);
-	rill_blocking_pool_fini(&rt->blocking);
 	pthread_mutex_destroy(&rt->poller_lock);
 	pthread_mutex_destroy(&rt->drive_lock);
 	free(rt);
@@ -245,8 +249,8 @@ static void abort_live(struct rill_task *t, void *ctx)
 	struct abort_scan *scan = ctx;
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 
-	/* acquire: pairs with the release in rill_task_put() */
-	if (!rill_load_acquire(&t->live))
+	/* seq_cst: after the store of closing; pairs with may_spawn() and rill_task_put() */
+	if (!rill_load_seq_cst(&t->live))
 		return;
 	/* Ended, and only a handle keeps it. acquire: pairs with rill_task_complete() */
 	if (rill_load_acquire(&t->join) == RILL_JOIN_DONE)
@@ -275,9 +279,20 @@ static bool abort_all(struct rill_runtime *rt)
 	return scan.any;
 }
 
+struct drain {
+	struct rill_runtime *rt;
+	bool aborted;
+};
+
+/* Looks at every stack only at the start, and when the counters say that all have ended. */
 static bool all_ended(void *ctx)
 {
-	return !abort_all(ctx);
+	struct drain *d = ctx;
+
+	if (d->aborted && rill_runtime_live_tasks(d->rt) > 0)
+		return false;
+	d->aborted = true;
+	return !abort_all(d->rt);
 }
 
 void rill_runtime_quiesce(struct rill_runtime *rt)
@@ -294,8 +309,9 @@ void rill_runtime_quiesce(struct rill_runtime *rt)
 
 		if (w != self)
 			rill_idle_kick(w);
-		/* acquire: pairs with the releases in worker_exit() and take_turn() */
-		while (rill_load_acquire(&w->running) && rill_load_acquire(&w->epoch_seen) < epoch)
+		/* seq_cst: pairs with worker_enter(); acquire: with worker_exit() and take_turn()
+		 */
+		while (rill_load_seq_cst(&w->running) && rill_load_acquire(&w->epoch_seen) < epoch)
 			rill_sleep(50 * RILL_US);
 	}
 	rill_scope_end(&shield);
@@ -310,7 +326,9 @@ int rill_runtime_destroy(struct rill_runtime *rt)
 	/* seq_cst: closing, then the scans; pairs with may_spawn() for plain threads */
 	rill_store_seq_cst(&rt->closing, true);
 	if (rt->o.flavor == RILL_CURRENT_THREAD) {
-		rill_worker_run(&rt->workers[0], all_ended, rt);
+		struct drain drain = {.rt = rt};
+
+		rill_worker_run(&rt->workers[0], all_ended, &drain);
 	} else {
 		/* After this no worker can still believe that spawning is allowed. */
 		rill_runtime_quiesce(rt);

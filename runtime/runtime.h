@@ -90,8 +90,10 @@ struct rill_runtime {
 	RILL_ATOMIC(uint64_t) remote_schedules RILL_CACHE_ALIGNED;
 	RILL_ATOMIC(uint64_t) external_spawns;
 	RILL_ATOMIC(uint64_t) epoch;
-	RILL_ATOMIC(bool) closing; /* no more spawns */
-	RILL_ATOMIC(bool) stop;	   /* workers leave their loops */
+	RILL_ATOMIC(bool) closing;     /* no more spawns */
+	RILL_ATOMIC(bool) any_stuck;   /* by the monitor */
+	RILL_ATOMIC(uint32_t) outside; /* threads not of ours in the middle of a wake or spawn */
+	RILL_ATOMIC(bool) stop;	       /* workers leave their loops */
 
 	pthread_mutex_t drive_lock;
 	struct rill_list drive_queue; /* CURRENT_THREAD: threads that wait to drive */
@@ -124,6 +126,19 @@ uint64_t rill_worker_now(struct rill_worker *w);
 
 /* The caller's: by its worker when it is one of rt's, else exact. */
 uint64_t rill_runtime_now_coarse(const struct rill_runtime *rt);
+
+/* Around the use of a runtime by a thread that is none of its workers: rill_runtime_destroy()
+ * waits. */
+static inline void rill_runtime_enter(struct rill_runtime *rt)
+{
+	rill_fetch_add_relaxed(&rt->outside, 1);
+}
+
+static inline void rill_runtime_exit(struct rill_runtime *rt)
+{
+	/* release: our last touch; pairs with the acquire in runtime_free() */
+	rill_fetch_sub_release(&rt->outside, 1);
+}
 
 /* ---- schedule.c ---- */
 /* Makes a claimed or new task runnable, from anywhere. */

@@ -74,13 +74,23 @@ static void push_local(struct rill_worker *w, struct rill_task *t)
 	}
 }
 
+/* Once t is in the queue it may run, end, and its runtime with it: who is in here is counted. */
+static void schedule_outside(struct rill_task *t)
+{
+	struct rill_runtime *rt = t->rt;
+
+	rill_runtime_enter(rt);
+	rill_fetch_add_relaxed(&rt->remote_schedules, 1);
+	rill_inject_push(rt, t);
+	rill_runtime_exit(rt);
+}
+
 void rill_schedule(struct rill_task *t)
 {
 	struct rill_worker *w = rill_worker_current();
 
 	if (!w || w->rt != t->rt) {
-		rill_fetch_add_relaxed(&t->rt->remote_schedules, 1);
-		rill_inject_push(t->rt, t);
+		schedule_outside(t);
 		return;
 	}
 	rill_counter_add(&w->metrics.local_schedules, 1);

@@ -106,6 +106,38 @@ static bool may_spawn(struct rill_runtime *rt, struct rill_task *t, bool inside)
 	return !rill_load_seq_cst(&rt->closing);
 }
 
+struct new_task {
+	const char *name;
+	void *(*fn)(void *);
+	void *arg;
+	struct rill_task **ret_task;
+};
+
+/* w: the calling worker of rt; NULL: another thread. */
+static int spawn_on(struct rill_runtime *rt, struct rill_worker *w, const struct new_task *n)
+{
+	struct rill_task *t = rill_stack_get(&rt->stacks, w ? &w->stacks : NULL);
+
+	if (!t)
+		return -ENOMEM;
+	task_init(t, rt, n->name, n->fn, n->arg, n->ret_task ? 2 : 1);
+	if (!may_spawn(rt, t, w != NULL)) {
+		rill_store_relaxed(&t->refs, 1);
+		rill_task_put(t);
+		/* A shutdown's scan may have seen it, and wait for its end. */
+		rill_idle_kick(&rt->workers[0]);
+		return -ESHUTDOWN;
+	}
+	if (w)
+		rill_counter_add(&w->metrics.spawned, 1);
+	else
+		rill_fetch_add_relaxed(&rt->external_spawns, 1);
+	if (n->ret_task)
+		*n->ret_task = t;
+	rill_schedule(t);
+	return 0;
+}
+
 int rill_spawn_with(const struct rill_spawn_options *o, void *(*fn)(void *), void *arg,
 		    struct rill_task **ret_task)
 {
@@ -115,24 +147,15 @@ int rill_spawn_with(const struct rill_spawn_options *o, void *(*fn)(void *), voi
 
 	if (!rt || !fn)
 		return -EINVAL;
-	struct rill_task *t = rill_stack_get(&rt->stacks, inside ? &w->stacks : NULL);
+	struct new_task n = {o ? o->name : NULL, fn, arg, ret_task};
 
-	if (!t)
-		return -ENOMEM;
-	task_init(t, rt, o ? o->name : NULL, fn, arg, ret_task ? 2 : 1);
-	if (!may_spawn(rt, t, inside)) {
-		rill_store_relaxed(&t->refs, 1);
-		rill_task_put(t);
-		return -ESHUTDOWN;
-	}
 	if (inside)
-		rill_counter_add(&w->metrics.spawned, 1);
-	else
-		rill_fetch_add_relaxed(&rt->external_spawns, 1);
-	if (ret_task)
-		*ret_task = t;
-	rill_schedule(t);
-	return 0;
+		return spawn_on(rt, w, &n);
+	rill_runtime_enter(rt);
+	int r = spawn_on(rt, NULL, &n);
+
+	rill_runtime_exit(rt);
+	return r;
 }
 
 int rill_spawn(void *(*fn)(void *), void *arg, struct rill_task **ret_task)

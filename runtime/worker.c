@@ -20,6 +20,9 @@
 /* Tasks woken by tasks jump the queue at most so many times in a row (Tokio: 3). */
 #define LIFO_RUNS_MAX 3
 
+/* Claimed, and in a queue. */
+#define READY (RILL_WAITER_PARKED | RILL_WAITER_NOTIFIED)
+
 static void push_deferred(struct rill_worker *w, struct rill_task *t)
 {
 	t->waiter.next = NULL;
@@ -52,8 +55,8 @@ static void commit_park(struct rill_worker *w, struct rill_task *t)
 	 * rill_wake_add() */
 	if (rill_cas_acq_rel(&t->waiter.state, &running, RILL_WAITER_PARKED))
 		return;
-	/* relaxed: it is notified and so ours; the exchange in run_task() acquires */
-	rill_store_relaxed(&t->waiter.state, RILL_WAITER_PARKED | RILL_WAITER_NOTIFIED);
+	/* acq_rel: must not wipe out a waker's release; the exchange in run_task() reads it */
+	rill_exchange_acq_rel(&t->waiter.state, READY);
 	rill_schedule(t);
 }
 
@@ -64,8 +67,8 @@ static void after_slice(struct rill_worker *w, struct rill_task *t)
 		commit_park(w, t);
 		break;
 	case RILL_TASK_YIELD:
-		/* relaxed: as in commit_park() */
-		rill_store_relaxed(&t->waiter.state, RILL_WAITER_PARKED | RILL_WAITER_NOTIFIED);
+		/* acq_rel: as in commit_park() */
+		rill_exchange_acq_rel(&t->waiter.state, READY);
 		push_deferred(w, t);
 		break;
 	case RILL_TASK_EXIT:
@@ -75,7 +78,8 @@ static void after_slice(struct rill_worker *w, struct rill_task *t)
 	}
 }
 
-static void run_task(struct rill_worker *w, struct rill_task *t)
+/* Not inlined, as rill_worker_leave(): between calls the x87 and vector state is nobody's. */
+static RILL_NOINLINE void run_task(struct rill_worker *w, struct rill_task *t)
 {
 	/* acquire: pairs with rill_wake_add(): the task sees why it was woken */
 	rill_exchange_acq_rel(&t->waiter.state, 0);
@@ -88,15 +92,15 @@ static void run_task(struct rill_worker *w, struct rill_task *t)
 	after_slice(w, t);
 }
 
-void rill_worker_leave(struct rill_task *t, enum rill_task_action action)
+RILL_NOINLINE void rill_worker_leave(struct rill_task *t, enum rill_task_action action)
 {
 	struct rill_worker *w = rill_worker_current();
 
 	t->action = (uint8_t)action;
 	rill_fiber_leave(&t->fiber, &w->fiber, action == RILL_TASK_EXIT);
 	rill_context_switch(&t->context, &w->context);
-	/* w may be another worker's now */
-	rill_fiber_arrive(&t->fiber, NULL);
+	/* w may be another worker's now, who has to learn the bounds of its own stack */
+	rill_fiber_arrive(&t->fiber, &rill_worker_current()->fiber);
 }
 
 /* ---- what to run next ---- */
@@ -139,8 +143,11 @@ static struct rill_task *next_task(struct rill_worker *w)
 	if (++w->inject_tick >= INJECT_INTERVAL) {
 		w->inject_tick = 0;
 		t = rill_inject_pop(&w->rt->inject);
-		if (t)
+		if (t) {
+			w->lifo_runs = 0;
+			w->budget = w->rt->o.budget;
 			return t;
+		}
 	}
 	if (w->lifo_runs < LIFO_RUNS_MAX) {
 		t = take_lifo(w);
@@ -308,6 +315,14 @@ static struct rill_task *search(struct rill_worker *w, bool *ret_more)
 
 /* ---- the loop ---- */
 
+/* A turn in between slices: also when nobody is idle a stuck worker's shards and timers go on. */
+static void busy_turn(struct rill_worker *w)
+{
+	take_turn(w);
+	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->any_stuck)))
+		relieve_stuck(w);
+}
+
 static void worker_enter(struct rill_worker *w)
 {
 	rill_worker_set_current(w);
@@ -315,8 +330,8 @@ static void worker_enter(struct rill_worker *w)
 	w->now_cycles = rill_cycles() - rill_cycles_per_us();
 	w->turn_ns = rill_worker_now(w);
 	w->budget = w->rt->o.budget;
-	/* release: pairs with rill_runtime_quiesce() */
-	rill_store_release(&w->running, true);
+	/* seq_cst: before the first look at the pollers; pairs with rill_runtime_quiesce() */
+	rill_publish(&w->running, true);
 }
 
 static void worker_exit(struct rill_worker *w)
@@ -343,7 +358,7 @@ void rill_worker_run(struct rill_worker *w, bool (*until)(void *), void *ctx)
 			rill_idle_stop_search(w);
 			run_task(w, t);
 			if (--w->slices_to_poll == 0)
-				take_turn(w);
+				busy_turn(w);
 		} else if (!more && !(until && until(ctx))) {
 			if (woken)
 				rill_counter_add(&w->metrics.noops, 1);

@@ -29,8 +29,8 @@ struct rill_mpsc {
 	bool receiver_gone;
 	size_t capacity;
 	size_t msg_size;
-	size_t head; /* the slot of the oldest message */
-	size_t tail; /* the slot of the next one */
+	size_t head;		 /* the slot of the oldest message */
+	size_t tail;		 /* the slot of the next one */
 	RILL_ATOMIC(size_t) len; /* read without the lock by rill_mpsc_len() */
 	size_t promised;
 	size_t senders;

@@ -173,7 +173,6 @@ static void close_queue(struct rill_listener *l, struct rill_list *ready)
 
 	rill_list_init(ready);
 	rill_spin_lock(&l->lock);
-	l->closed = true;
 	while ((aw = rill_await_first(&l->waiters)))
 		rill_await_wake(aw, &wakes);
 	rill_list_splice_back(ready, &l->ready);
@@ -186,7 +185,12 @@ void rill_listener_shutdown(struct rill_listener *l)
 	struct rill_list ready;
 	struct rill_list *n;
 
-	if (l->closed)
+	rill_spin_lock(&l->lock);
+	bool first = !l->closed;
+
+	l->closed = true;
+	rill_spin_unlock(&l->lock);
+	if (!first)
 		return;
 	rill_net_unbind_port(l->net, (void **)l->net->listeners, l->addr.port);
 	/* No shard makes new ones; after this none has a half-open one either. */

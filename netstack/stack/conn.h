@@ -21,9 +21,9 @@ struct rill_tcp {
 	struct rill_list conn_link; /* in the shard's list of all */
 	struct rill_list dirty_link;
 	struct rill_list time_wait_link;
-	struct rill_list readers;	/* of struct rill_await */
-	struct rill_list writers;	/* also: connect */
-	const void *sender; /* a send that is not done: others wait, so that each is whole */
+	struct rill_list readers; /* of struct rill_await */
+	struct rill_list writers; /* also: connect */
+	const void *sender;	  /* a send that is not done: others wait, so that each is whole */
 	struct rill_listener *listener; /* while half open */
 	struct rill_list accept_link;	/* in its queue; the listener's lock */
 	bool held;

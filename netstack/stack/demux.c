@@ -125,7 +125,8 @@ static enum rill_drop tcp_reopen(struct rill_shard *sh, struct rill_tcp *c,
 static enum rill_drop tcp_input(struct rill_shard *sh, struct rill_buf *b, struct rill_tcp_seg *seg,
 				struct rill_tcp *c)
 {
-	/* It ended within this burst and is not settled yet: its addresses are free all the same. */
+	/* It ended within this burst and is not settled yet: its addresses are free all the same.
+	 */
 	if (RILL_UNLIKELY(c && c->tcb.state == RILL_TCP_CLOSED)) {
 		rill_conn_settle(sh, c);
 		c = NULL;

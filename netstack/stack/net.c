@@ -148,6 +148,11 @@ static void net_free(struct rill_net *net)
 {
 	for (unsigned i = 0; net->shards && i < net->shard_count; i++)
 		rill_shard_fini(&net->shards[i]);
+	/* What was not closed; the packets in it go with the NIC's memory. */
+	for (unsigned port = 0; port < RILL_ARRAY_SIZE(net->listeners); port++) {
+		free(net->listeners[port]);
+		free(net->udp[port]);
+	}
 	free(net->shards);
 	rill_steer_fini(&net->steer);
 	if (net->nic)
@@ -286,6 +291,9 @@ void rill_net_close(struct rill_net *net)
 		rill_shard_call(&net->shards[i], reset_all, NULL);
 	for (unsigned i = 0; i < net->shard_count; i++)
 		rill_poller_remove(&net->shards[i].poller);
+	/* Once more, for what came in between; then nothing may be left in the IP layer. */
+	for (unsigned i = 0; i < net->shard_count; i++)
+		rill_shard_call(&net->shards[i], reset_all, NULL);
 	for (unsigned i = 0; i < net->shard_count; i++)
 		rill_shard_call(&net->shards[i], l3_stop, NULL);
 	net_free(net);

@@ -12,6 +12,9 @@
 #include "runtime/await.h"
 #include "runtime/runtime.h"
 
+/* How long a shard sleeps at most while all its packet buffers are in other hands. */
+#define DRY_RETRY_NS RILL_MS
+
 /* ---- lock and mailbox ---- */
 
 static bool try_enter(struct rill_shard *sh)
@@ -309,14 +312,15 @@ static bool fire_timers(struct rill_shard *sh)
 	rill_list_init(&expired);
 	if (sh->now_ns < sh->next_timer_ns)
 		return false;
-	rill_wheel_advance(&sh->wheel, sh->now_ns, &expired);
+	bool any = rill_wheel_advance(&sh->wheel, sh->now_ns, &expired);
+
 	sh->next_timer_ns = rill_wheel_next(&sh->wheel);
 	while ((n = rill_list_pop_front(&expired))) {
 		struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
 
 		rill_conn_on_timer(sh, RILL_CONTAINER_OF(t, struct rill_tcp, timer));
 	}
-	return true;
+	return any;
 }
 
 static bool poll_shard(struct rill_poller *p, uint64_t now)
@@ -346,9 +350,19 @@ static bool arm_shard(struct rill_poller *p)
 		return false;
 	entered_now(sh);
 	bool quiet = sh->driver->rx_arm(sh->queue);
+	uint32_t had = sh->queue->pool->available;
+	uint32_t has = rill_buf_pool_reclaim(sh->queue->pool);
+	uint64_t retry = sh->now_ns + DRY_RETRY_NS;
 
 	/* What this wakes is seen before the sleep: that is looked for last. */
 	rill_shard_leave(sh);
+	/* The NIC may be without buffers to receive into. Some came back: poll once more, and post
+	 * them. */
+	if (had == 0 && has > 0)
+		return false;
+	/* None: whoever gives them back does not tell us, so look again soon. */
+	if (has == 0 && retry < rill_load_relaxed(&p->deadline_ns))
+		rill_poller_set_deadline(p, retry);
 	return quiet;
 }
 

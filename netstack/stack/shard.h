@@ -63,7 +63,7 @@ struct rill_shard {
 	unsigned tx_count;
 	bool tx_pending; /* given to the NIC, but not flushed */
 	struct rill_flow_table flows;
-	uint64_t next_timer_ns;	/* nothing in wheel is due before */
+	uint64_t next_timer_ns;	    /* nothing in wheel is due before */
 	struct rill_wheel wheel;    /* one timer for each connection */
 	struct rill_list time_wait; /* oldest first */
 	unsigned time_wait_count;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the integration tests share: two interfaces on one in-process switch, a server's and a client's, on
- * one runtime or two. Tasks assert with RILL_ASSERT: cmocka's asserts would jump off the task's stack.
+ * What the integration tests share: two interfaces on one in-process switch, a server's and a
+ * client's, on one runtime or two. Tasks assert with RILL_ASSERT: cmocka's asserts would jump off
+ * the task's stack.
  */
 #ifndef RILL_TESTS_INTEGRATION_LAB_H
 #define RILL_TESTS_INTEGRATION_LAB_H
@@ -74,7 +75,8 @@ struct rill_tcp *lab_connect(struct lab *lab, const struct rill_listener *l,
 			     const struct rill_tcp_options *o);
 /* A connection, both ends of it. */
 void lab_pair(struct lab *lab, const struct rill_tcp_options *o, struct rill_tcp *pair[LAB_SIDES]);
-/* Accepts and echoes until the listener (arg) is shut down; returns when all its connections ended. */
+/* Accepts and echoes until the listener (arg) is shut down; returns when all its connections ended.
+ */
 void *lab_echo_server(void *listener);
 /* Sends what pattern seed gives and expects it back. */
 void lab_echo_once(struct rill_tcp *c, uint64_t seed, size_t len);

@@ -23,8 +23,8 @@ void *stream_send_buffers(void *stream);
 void *stream_recv_bytes(void *stream);
 
 /*
- * len bytes in both directions at once over a connection of its own, which is closed then. Each task on
- * its end's runtime.
+ * len bytes in both directions at once over a connection of its own, which is closed then. Each
+ * task on its end's runtime.
  */
 void stream_both_ways(struct lab *lab, uint64_t len, const struct rill_tcp_options *o,
 		      uint64_t impatience_ns);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Random mutations of right frames against a live interface with a bound port, a listener and an
- * established connection. Afterwards it works as before, each frame is accounted for, and nothing is lost.
- * Time is virtual, so that everything that the frames left behind can be waited for.
+ * established connection. Afterwards it works as before, each frame is accounted for, and nothing
+ * is lost. Time is virtual, so that everything that the frames left behind can be waited for.
  *
  * RILL_MUTATIONS sets how many, RILL_SEED which.
  */
@@ -33,7 +33,7 @@ struct frame {
 
 struct hostile {
 	struct lab *lab;
-	struct rill_nic *nic; /* the attacker's */
+	struct rill_nic *nic;		  /* the attacker's */
 	struct rill_tcp *victim, *client; /* the two ends */
 	struct rill_rand rand;
 	uint32_t rcv_nxt, snd_nxt; /* the victim's */
@@ -160,7 +160,8 @@ static struct frame victim_frame(struct hostile *h)
 	uint8_t *tcp = f.bytes + L4_AT;
 	uint32_t seq = h->rcv_nxt + rill_rand_below(&h->rand, 64) - 8;
 
-	put_tcp(tcp, rill_tcp_peer(h->victim).port, rill_tcp_local(h->victim).port, seq, h->snd_nxt);
+	put_tcp(tcp, rill_tcp_peer(h->victim).port, rill_tcp_local(h->victim).port, seq,
+		h->snd_nxt);
 	tcp[12] = 8 << 4;
 	tcp[13] = flags[rill_rand_below(&h->rand, RILL_ARRAY_SIZE(flags))];
 	memcpy(tcp + 20, "\1\1\x08\x0a", 4);
@@ -181,8 +182,8 @@ static struct frame icmp_error_frame(struct hostile *h)
 	ip[9] = 6;
 	rill_store_be32(ip + 12, SERVER_IP);
 	rill_store_be32(ip + 16, CLIENT_IP);
-	put_tcp(f.bytes + L4_AT + 28, rill_tcp_local(h->victim).port,
-		rill_tcp_peer(h->victim).port, h->snd_nxt, 0);
+	put_tcp(f.bytes + L4_AT + 28, rill_tcp_local(h->victim).port, rill_tcp_peer(h->victim).port,
+		h->snd_nxt, 0);
 	f.len = L4_AT + 36;
 	return f;
 }
@@ -213,8 +214,8 @@ static void mutate(struct hostile *h, struct frame *f)
 static struct frame next_frame(struct hostile *h)
 {
 	static struct frame (*const kinds[])(struct hostile *) = {
-		arp_frame,    ping_frame,   udp_frame,	     fragment_frame,
-		syn_frame,    victim_frame, icmp_error_frame, victim_frame,
+		arp_frame, ping_frame,	 udp_frame,	   fragment_frame,
+		syn_frame, victim_frame, icmp_error_frame, victim_frame,
 	};
 	struct frame f = kinds[rill_rand_below(&h->rand, RILL_ARRAY_SIZE(kinds))](h);
 

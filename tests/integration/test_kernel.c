@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rill against the kernel's own TCP, UDP and ICMP, in a network namespace of the test's own: over a tap
- * interface, and over AF_XDP on one end of a veth pair.
+ * rill against the kernel's own TCP, UDP and ICMP, in a network namespace of the test's own: over a
+ * tap interface, and over AF_XDP on one end of a veth pair.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -60,7 +60,8 @@ static int open_tap(void **state)
 	return 0;
 }
 
-/* The kernel is on the other end of the pair, and sends what a wire would carry: whole checksums. */
+/* The kernel is on the other end of the pair, and sends what a wire would carry: whole checksums.
+ */
 static int open_veth(void **state)
 {
 	(void)state;
@@ -238,8 +239,9 @@ static void test_ping(void **state)
 	sum = icmp_sum(ping, sizeof(ping));
 	memcpy(ping + 2, &sum, 2);
 	for (unsigned i = 0; i < 5; i++) {
-		assert_int_equal(sendto(fd, ping, sizeof(ping), 0, (struct sockaddr *)&to, sizeof(to)),
-				 sizeof(ping));
+		assert_int_equal(
+			sendto(fd, ping, sizeof(ping), 0, (struct sockaddr *)&to, sizeof(to)),
+			sizeof(ping));
 		/* other ICMP of the namespace may come as well */
 		do
 			assert_true(recv(fd, pong, sizeof(pong), 0) > 0);

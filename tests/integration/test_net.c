@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Opening and closing interfaces: what is refused, in words, and that closing leaves nothing behind. */
+/* Opening and closing interfaces: what is refused, in words, and that closing leaves nothing
+ * behind. */
 #include "tests/integration/lab.h"
 
 #include <string.h>

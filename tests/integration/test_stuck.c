@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A task that computes without ever yielding holds one worker of two. Everything else of that worker's,
- * its NIC queue, its timers and the task it woke last, is served by the other: each computing task here
- * goes on until the work that it must not hold up is done, so that a failure is a hang.
+ * A task that computes without ever yielding holds one worker of two. Everything else of that
+ * worker's, its NIC queue, its timers and the task it woke last, is served by the other: each
+ * computing task here goes on until the work that it must not hold up is done, so that a failure is
+ * a hang.
  */
 #include "tests/integration/lab.h"
 
@@ -84,7 +85,8 @@ static void run_stuck(struct stuck *s, unsigned queues, void *(*on_server)(void 
 	for (enum lab_side side = 0; side < LAB_SIDES; side++)
 		rill_tcp_close(s->pair[side]);
 	lab_close(&lab);
-	print_message("%s: worst of %u round trips %.3f ms\n", what, TRIPS, (double)s->worst_ns / 1e6);
+	print_message("%s: worst of %u round trips %.3f ms\n", what, TRIPS,
+		      (double)s->worst_ns / 1e6);
 }
 
 /* ---- another connection's echo ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One connection from many sides: several tasks, plain threads, selects; and what it tells of itself. */
+/* One connection from many sides: several tasks, plain threads, selects; and what it tells of
+ * itself. */
 #include "tests/integration/stream.h"
 
 #include <pthread.h>
@@ -22,7 +23,8 @@ static void *send_messages(void *arg)
 
 	memset(buf, member->id, MESSAGE_LEN);
 	for (unsigned i = 0; i < MESSAGES; i++)
-		RILL_ASSERT_CMP(rill_tcp_send(member->c, buf, MESSAGE_LEN), ==, (ssize_t)MESSAGE_LEN);
+		RILL_ASSERT_CMP(rill_tcp_send(member->c, buf, MESSAGE_LEN), ==,
+				(ssize_t)MESSAGE_LEN);
 	free(buf);
 	return NULL;
 }
@@ -136,7 +138,8 @@ static void test_threads(void **state)
 
 	for (unsigned i = 0; i < RILL_ARRAY_SIZE(threads); i++) {
 		threads[i] = (struct thread){.lab = &lab, .l = l};
-		assert_int_equal(pthread_create(&threads[i].id, NULL, thread_client, &threads[i]), 0);
+		assert_int_equal(pthread_create(&threads[i].id, NULL, thread_client, &threads[i]),
+				 0);
 	}
 	for (unsigned i = 0; i < RILL_ARRAY_SIZE(threads); i++)
 		pthread_join(threads[i].id, NULL);

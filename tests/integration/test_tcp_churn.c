@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Connections that begin and end in every way, many at a time: each ending is told to the other side. */
+/* Connections that begin and end in every way, many at a time: each ending is told to the other
+ * side. */
 #include "tests/integration/lab.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Opening connections: what can fail, what can be given up, and that no connection is lost by it. */
+/* Opening connections: what can fail, what can be given up, and that no connection is lost by it.
+ */
 #include "tests/integration/lab.h"
 
 #include <stdlib.h>
@@ -142,7 +143,8 @@ static void *attempt(void *arg)
 	struct attempt *a = arg;
 	struct rill_scope scope;
 
-	rill_scope_begin(&scope, a->timeout_ns ? rill_after(a->timeout_ns) : RILL_FOREVER, a->token);
+	rill_scope_begin(&scope, a->timeout_ns ? rill_after(a->timeout_ns) : RILL_FOREVER,
+			 a->token);
 	a->result = connect_to(a->lab, a->to);
 	rill_scope_end(&scope);
 	return NULL;
@@ -192,7 +194,7 @@ static void test_connect_given_up(void **state)
 
 struct hasty {
 	struct rill_listener *l;
-	RILL_ATOMIC(uint32_t) *accepted;
+	RILL_ATOMIC(uint32_t) * accepted;
 	uint64_t seed;
 	uint32_t given_up;
 };
@@ -346,8 +348,8 @@ static void test_backlog(void **state)
 #define CONNS LAB_ROUNDS(600u)
 
 /*
- * Ports are random, so of many connections about half get answers on the other queue than that of the
- * shard that opened them: they work all the same.
+ * Ports are random, so of many connections about half get answers on the other queue than that of
+ * the shard that opened them: they work all the same.
  */
 static void *many_ports(void *arg)
 {
@@ -404,14 +406,10 @@ static void test_many_ports(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_unreachable),
-		cmocka_unit_test(test_bad_local),
-		cmocka_unit_test(test_bind_conflicts),
-		cmocka_unit_test(test_connect_given_up),
-		cmocka_unit_test(test_accept_given_up),
-		cmocka_unit_test(test_shutdown_wakes),
-		cmocka_unit_test(test_backlog),
+		cmocka_unit_test(test_refused),		 cmocka_unit_test(test_unreachable),
+		cmocka_unit_test(test_bad_local),	 cmocka_unit_test(test_bind_conflicts),
+		cmocka_unit_test(test_connect_given_up), cmocka_unit_test(test_accept_given_up),
+		cmocka_unit_test(test_shutdown_wakes),	 cmocka_unit_test(test_backlog),
 		cmocka_unit_test(test_many_ports),
 	};
 

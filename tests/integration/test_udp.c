@@ -204,7 +204,8 @@ static void test_binds(void **state)
 static void *selects(void *arg)
 {
 	struct lab *lab = arg;
-	struct rill_udp *a = bind_port(lab, LAB_SERVER, 0, 0), *b = bind_port(lab, LAB_SERVER, 0, 0);
+	struct rill_udp *a = bind_port(lab, LAB_SERVER, 0, 0),
+			*b = bind_port(lab, LAB_SERVER, 0, 0);
 	struct rill_udp *u = bind_port(lab, LAB_CLIENT, 0, 0);
 	struct rill_addr to = rill_udp_addr(b);
 	struct rill_scope scope;
@@ -242,9 +243,9 @@ static void test_selects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_echo),	cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_echo),	 cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_overflow), cmocka_unit_test(test_no_port),
-		cmocka_unit_test(test_binds),	cmocka_unit_test(test_selects),
+		cmocka_unit_test(test_binds),	 cmocka_unit_test(test_selects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

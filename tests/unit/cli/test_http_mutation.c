@@ -18,16 +18,17 @@
 #define MUTATIONS 100000
 #define TEXT_MAX 1024
 
+/* clang-format off */
 static const char *const seeds[] = {
 	"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 	"GET /a%20b/../c?d=e HTTP/1.1\r\nHost: a\r\nRange: bytes=1-2\r\nConnection: close\r\n\r\n",
 	"HEAD http://h/x HTTP/1.0\r\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
 	"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
 	"GET /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-	"GET /x HTTP/1.1\r\nHost: a\r\nIf-Range: Sun Nov  6 08:49:37 1994\r\nRange: "
-	"bytes=-5\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nIf-Range: Sun Nov  6 08:49:37 1994\r\nRange: bytes=5\r\n\r\n",
 	"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello",
 };
+/* clang-format on */
 
 #define SEEDS (sizeof(seeds) / sizeof(seeds[0]))
 

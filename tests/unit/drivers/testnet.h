@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the driver tests share: frames, and a network namespace of their own for those that need one. */
+/* What the driver tests share: frames, and a network namespace of their own for those that need
+ * one. */
 #ifndef RILL_TESTS_DRIVERS_TESTNET_H
 #define RILL_TESTS_DRIVERS_TESTNET_H
 
@@ -14,7 +15,8 @@
 /* How long a test waits for what must happen, before it fails. */
 #define TESTNET_PATIENCE_MS 5000
 
-/* Moves the process into a fresh network namespace; where that is impossible says why and exits 77. */
+/* Moves the process into a fresh network namespace; where that is impossible says why and exits 77.
+ */
 void testnet_isolate(void);
 /* Runs a command; it must succeed. */
 void testnet_run(const char *fmt, ...) RILL_PRINTF(1, 2);

@@ -346,7 +346,6 @@ STRESS_TEST(stress_abort_loses_no_notification)
 	return NULL;
 }
 
-
 static void plain_thread_is_cancelled(void **state)
 {
 	struct rill_notify n;

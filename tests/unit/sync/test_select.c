@@ -8,7 +8,7 @@ struct things {
 	struct rill_notify notify;
 	struct rill_oneshot *oneshot;
 	struct rill_mpsc *empty; /* received from */
-	struct rill_mpsc *full;  /* sent to */
+	struct rill_mpsc *full;	 /* sent to */
 	uint64_t in[2];
 	uint64_t out;
 };
