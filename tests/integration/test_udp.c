@@ -149,6 +149,53 @@ static void test_overflow(void **state)
 	lab_run_in_each(overflow, NULL);
 }
 
+static bool take_one(struct rill_udp *u)
+{
+	struct rill_case c;
+	char buf[64];
+
+	rill_case_udp_readable(&c, u);
+	if (rill_select(&c, 1, RILL_SELECT_NONBLOCKING) < 0)
+		return false;
+	RILL_ASSERT_CMP(rill_udp_recv(u, buf, sizeof(buf), NULL), >=, 0);
+	return true;
+}
+
+/* The NIC has no buffer left, as all lie in a socket: it receives again when they come back. */
+static void *dry_ring(void *arg)
+{
+	struct lab *lab = arg;
+	struct rill_udp *server = bind_port(lab, LAB_SERVER, 0, 1u << 30);
+	struct rill_udp *u = bind_port(lab, LAB_CLIENT, 0, 0);
+	struct rill_addr to = rill_udp_addr(server);
+	unsigned got = 0;
+
+	for (unsigned i = 0; i < 500; i++) {
+		rill_udp_send(u, "x", 1, &to);
+		rill_sleep(20 * RILL_US);
+	}
+	/* long enough for the workers to have gone to sleep */
+	rill_sleep(5 * RILL_MS);
+	while (take_one(server))
+		got++;
+	RILL_ASSERT_CMP(got, >, 0u);
+	RILL_ASSERT_CMP(got, <, 500u);
+	/* for ever, and the test's time limit, if it is deaf now */
+	do {
+		rill_udp_send(u, "y", 1, &to);
+		rill_sleep(RILL_MS);
+	} while (!take_one(server));
+	rill_udp_close(u);
+	rill_udp_close(server);
+	return NULL;
+}
+
+static void test_dry_ring_fills_again(void **state)
+{
+	(void)state;
+	lab_run_in_each(dry_ring, ",ring=16,bufs=64");
+}
+
 /* Nobody there: an ICMP error comes back, and nothing else happens. */
 static void *no_port(void *arg)
 {
@@ -244,8 +291,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_echo),	 cmocka_unit_test(test_cut_off),
-		cmocka_unit_test(test_overflow), cmocka_unit_test(test_no_port),
-		cmocka_unit_test(test_binds),	 cmocka_unit_test(test_selects),
+		cmocka_unit_test(test_overflow), cmocka_unit_test(test_dry_ring_fills_again),
+		cmocka_unit_test(test_no_port),	 cmocka_unit_test(test_binds),
+		cmocka_unit_test(test_selects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

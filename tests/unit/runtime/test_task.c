@@ -441,7 +441,7 @@ static void test_joins_race_with_ends(void **state)
 
 /* ---- many ---- */
 
-#if defined(RILL_ASAN) || defined(RILL_TSAN)
+#if defined(RILL_TSAN)
 #define SPAWNS 100000
 #else
 #define SPAWNS 1000000
@@ -473,8 +473,6 @@ static void test_a_million_tasks_need_few_stacks(void **state)
 
 #if defined(RILL_TSAN)
 #define SLEEPERS 2000
-#elif defined(RILL_ASAN)
-#define SLEEPERS 10000
 #else
 #define SLEEPERS 100000
 #endif
