@@ -36,9 +36,8 @@ struct rill_poller {
 	int fd;			 /* to sleep on; -1: none */
 	unsigned home;		 /* index of its worker; set by rill_poller_add() */
 	struct rill_runtime *rt; /* set by rill_poller_add() */
-	RILL_ATOMIC(uint64_t) last_poll_ns;
-	RILL_ATOMIC(uint64_t)
-	deadline_ns; /* poll me then at the latest; see rill_poller_set_deadline() */
+	/* Poll me then at the latest; see rill_poller_set_deadline(). */
+	RILL_ATOMIC(uint64_t) deadline_ns;
 };
 
 #define RILL_POLLERS_MAX 256

@@ -183,7 +183,6 @@ bool rill_worker_poll_home(struct rill_worker *w, unsigned home, bool foreign)
 		rill_counter_add(&w->metrics.polls, 1);
 		if (foreign)
 			rill_counter_add(&w->metrics.polls_foreign, 1);
-		rill_store_relaxed(&p->last_poll_ns, w->now_ns);
 		any |= p->ops->poll(p, w->now_ns);
 	}
 	return any;
