@@ -49,13 +49,22 @@ static RILL_ALWAYS_INLINE void rill_context_switch(struct rill_context *from,
 			 : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13",
 			   "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
 			   "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
-			   "xmm15", "memory", "cc" RILL_CONTEXT_CLOBBER_AVX512);
+			   "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",
+			   "st(7)", "memory", "cc" RILL_CONTEXT_CLOBBER_AVX512);
 }
 
 /* The ABI wants the stack pointer 8 below a multiple of 16 at a function's first instruction. */
 #define RILL_CONTEXT_ENTRY_BIAS 8
 
 #elif defined(__aarch64__)
+
+#ifdef __ARM_FEATURE_SVE
+#define RILL_CONTEXT_CLOBBER_SVE                                                                   \
+	, "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13",  \
+		"p14", "p15"
+#else
+#define RILL_CONTEXT_CLOBBER_SVE
+#endif
 
 static RILL_ALWAYS_INLINE void rill_context_switch(struct rill_context *from,
 						   struct rill_context *to)
@@ -82,7 +91,8 @@ static RILL_ALWAYS_INLINE void rill_context_switch(struct rill_context *from,
 			   "x24", "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4",
 			   "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",
 			   "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
-			   "v26", "v27", "v28", "v29", "v30", "v31", "memory", "cc");
+			   "v26", "v27", "v28", "v29", "v30", "v31", "memory",
+			   "cc" RILL_CONTEXT_CLOBBER_SVE);
 }
 
 #define RILL_CONTEXT_ENTRY_BIAS 0

@@ -159,8 +159,20 @@ void rill_idle_kick(struct rill_worker *w);
 /* ---- worker.c ---- */
 /* Runs w on this thread until until(ctx) or the runtime stops. */
 void rill_worker_run(struct rill_worker *w, bool (*until)(void *), void *ctx);
-/* From a task: leaves its stack for the scheduler's. */
-void rill_worker_leave(struct rill_task *t, enum rill_task_action action);
+/* From a task: leaves its stack for the scheduler's. Inline, as run_task() in worker.c. */
+static RILL_ALWAYS_INLINE void rill_worker_leave(struct rill_task *t, enum rill_task_action action)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	t->action = (uint8_t)action;
+	rill_fiber_leave(&t->fiber, &w->fiber, action == RILL_TASK_EXIT);
+	rill_context_switch(&t->context, &w->context);
+#ifdef RILL_ASAN
+	/* w may be another worker's now, who has to learn the bounds of its own stack */
+	rill_fiber_arrive(&t->fiber, &rill_worker_current()->fiber);
+#endif
+}
+
 /* Polls the pollers whose home is worker home, on worker w. */
 bool rill_worker_poll_home(struct rill_worker *w, unsigned home, bool foreign);
 bool rill_worker_fire_timers(struct rill_worker *wheel_owner, uint64_t now);
