@@ -3,7 +3,8 @@
  * Networking on NICs that rill owns. A struct rill_net is one interface: a NIC, its addresses, and
  * the userspace TCP/UDP stack on it. Sockets of it may be used by any task on any worker, and by
  * plain threads; several tasks may use one socket at once (calls of one direction are then served
- * in some order, each whole). Blocking calls honour the caller's scopes.
+ * in some order, each whole, except that rill_tcp_recv_all() is as many calls as it takes).
+ * Blocking calls honour the caller's scopes.
  *
  * TCP is RFC 9293 with window scaling and timestamps (RFC 7323), RTO by RFC 6298, NewReno (RFC
  * 5681, 6582), RFC 5961 and RFC 6528.
@@ -196,8 +197,8 @@ RILL_API int rill_tcp_info(struct rill_tcp *c, struct rill_tcp_info *ret_info);
 
 struct rill_udp_options {
 	size_t size;	      /* sizeof, by RILL_OPTIONS */
-	uint32_t recv_buffer; /* bytes of packets waiting; 0: 256 KiB; what comes beyond is dropped,
-				 counted */
+	uint32_t recv_buffer; /* bytes of packet buffers that may wait; 0: 256 KiB; what comes
+				 beyond is dropped, counted */
 };
 
 RILL_API int rill_udp_bind(struct rill_net *net, const struct rill_addr *local,

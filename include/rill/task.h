@@ -62,7 +62,8 @@ RILL_API uint64_t rill_self_id(void);
  * -ECANCELED. */
 RILL_API int rill_yield(void);
 
-/* Spends one unit of the slice's budget and yields when there is none left. 0 or -ECANCELED. */
+/* Spends one unit of the slice's budget and yields when there is none left. 0, -ECANCELED or
+ * -ETIMEDOUT. */
 RILL_API int rill_consume_budget(void);
 
 /*
