@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Round trips between two interfaces on one software wire, both ends on one worker. */
+/* Round trips between two interfaces on one software wire, both ends on one
+ * worker. */
 #include "bench/bench.h"
 
 #include <rill/net.h>
@@ -93,7 +94,7 @@ static void *udp_server(void *arg)
 	return NULL;
 }
 
-static int udp_open(void **ret_state)
+static int udp_open(struct rill_runtime *rt, void **ret_state)
 {
 	struct rill_addr client_addr = {0};
 	struct pair *p;
@@ -148,7 +149,7 @@ static void *tcp_server(void *arg)
 	return NULL;
 }
 
-static int tcp_open(void **ret_state)
+static int tcp_open(struct rill_runtime *rt, void **ret_state)
 {
 	struct rill_tcp_options o = {RILL_OPTIONS(o), .nodelay = true};
 	struct pair *p;

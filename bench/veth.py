@@ -12,6 +12,8 @@ import os
 import re
 import subprocess
 
+from programs import Failed
+
 PREFIX = "rill-bench-"
 CLIENT_IP = "198.18.0.1"
 KERNEL_IP = "198.18.0.2"
@@ -22,14 +24,10 @@ CLIENT_WITHIN_S = 20
 STOP_WITHIN_S = 5
 
 
-class Error(Exception):
-    """The text says what could not be done."""
-
-
 def sh(*command):
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode != 0:
-        raise Error(f"{' '.join(command)}: {run.stderr.strip() or run.returncode}")
+        raise Failed(f"{' '.join(command)}: {run.stderr.strip() or run.returncode}")
     return run.stdout
 
 
@@ -48,9 +46,9 @@ class Veth:
 
     def __init__(self):
         if os.geteuid() != 0:
-            raise Error("needs root, for network namespaces")
+            raise Failed("needs root, for network namespaces")
         if os.cpu_count() < 2:
-            raise Error("needs two CPUs")
+            raise Failed("needs two CPUs")
         delete_leftovers()
         self.client = f"{PREFIX}{os.getpid()}-client"
         self.server = f"{PREFIX}{os.getpid()}-server"
@@ -80,11 +78,11 @@ class Veth:
             return float(sh(*prefix, self.client, "timeout", str(CLIENT_WITHIN_S),
                             "taskset", "-c", CLIENT_CPU,
                             os.path.join(build, "bench/kernel_rr"), "client", ip, PORT))
-        except Error as e:
+        except Failed as e:
             process.terminate()
             # The server's own complaint explains why its client found nobody.
             complaint = process.communicate(timeout=STOP_WITHIN_S)[1].strip()
-            raise Error(complaint or str(e)) from e
+            raise Failed(complaint or str(e)) from e
         finally:
             self.stop(process)
 
@@ -111,7 +109,7 @@ def pair():
 def rill_rr(build):
     rill = os.path.join(build, "cli/rill")
     if not os.path.exists(rill):
-        raise Error("cli/rill was not built")
+        raise Failed("cli/rill was not built")
     return pair().round_trip(build, [rill, "echo", "--nic", "af_xdp:srv0", "--addr", RILL_IP + "/24",
                                      "--port", PORT, "--workers", "1", "--idle", "spin",
                                      "--quiet"], RILL_IP)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* For the programs that measure what the machine itself allows, and for the peers written in C. */
+/* For the programs that measure what the machine itself allows, and for the
+ * peers written in C. */
 #ifndef BENCH_LIMITS_LIMIT_H
 #define BENCH_LIMITS_LIMIT_H
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
-#define LIMIT_WARM_UP_NS UINT64_C(100000000)
-#define LIMIT_RUN_NS UINT64_C(500000000)
+#define LIMIT_RUN_MS 300
+#define LIMIT_WARM_UP_SHARE 5
 
 static inline uint64_t limit_now(void)
 {
@@ -18,7 +20,16 @@ static inline uint64_t limit_now(void)
 	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
 }
 
-/* Calls round(), which does ops operations, for at least ns. What one operation took, in ns. */
+/* How long to measure. */
+static inline uint64_t limit_run_ns(void)
+{
+	const char *ms = getenv("BENCH_MS");
+
+	return (ms ? strtoull(ms, NULL, 10) : LIMIT_RUN_MS) * UINT64_C(1000000);
+}
+
+/* Calls round(), which does ops operations, for at least ns. What one operation
+ * took, in ns. */
 static inline double limit_repeat(void (*round)(void), uint64_t ops, uint64_t ns)
 {
 	uint64_t begin = limit_now();
@@ -36,8 +47,8 @@ static inline double limit_repeat(void (*round)(void), uint64_t ops, uint64_t ns
 /* Warms up, measures, and prints the figure. */
 static inline int limit_main(void (*round)(void), uint64_t ops)
 {
-	limit_repeat(round, ops, LIMIT_WARM_UP_NS);
-	printf("%.3f\n", limit_repeat(round, ops, LIMIT_RUN_NS));
+	limit_repeat(round, ops, limit_run_ns() / LIMIT_WARM_UP_SHARE);
+	printf("%.3f\n", limit_repeat(round, ops, limit_run_ns()));
 	return 0;
 }
 

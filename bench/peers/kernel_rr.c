@@ -116,14 +116,15 @@ static int client(const struct sockaddr_in *addr)
 {
 	uint32_t *samples_ns = calloc(SAMPLES_MAX, sizeof(*samples_ns));
 	int fd = connect_spinning(addr);
+	uint64_t run_ns = limit_run_ns();
 	size_t count = 0;
 	uint64_t until;
 
 	if (!samples_ns)
 		fail("calloc");
-	for (until = limit_now() + LIMIT_WARM_UP_NS; limit_now() < until;)
+	for (until = limit_now() + run_ns / LIMIT_WARM_UP_SHARE; limit_now() < until;)
 		round_trip(fd);
-	for (until = limit_now() + LIMIT_RUN_NS; limit_now() < until && count < SAMPLES_MAX;)
+	for (until = limit_now() + run_ns; limit_now() < until && count < SAMPLES_MAX;)
 		samples_ns[count++] = (uint32_t)round_trip(fd);
 	close(fd);
 	qsort(samples_ns, count, sizeof(*samples_ns), by_value);

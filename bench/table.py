@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The table of benchmarks: what is run for each side of each one. bench/README.md says what they mean."""
+
+import os
+import subprocess
+
+import trace_cost
+import veth
+from programs import BUILD, TARGET, Failed, built
+
+RUN_WITHIN_S = 60
+
+# How the README calls them.
+PEER_NAMES = {"tokio": "Tokio", "go": "Go", "boost": "Boost.Fiber", "boost_context": "Boost.Context",
+              "lwip": "lwIP raw API", "kernel": "the kernel's TCP, spinning"}
+PROGRAMS = {
+    "rill": built("rill-bench"),
+    "tokio": [os.path.join(TARGET, "tokio/release/tokio-peer")],
+    "go": [os.path.join(TARGET, "go-peer")],
+    "boost": built("boost_peer"),
+    "boost_context": built("boost_peer"),
+    "lwip": built("lwip_pair"),
+}
+# These take NAME [WORKERS [SIZE]]; the others, NAME.
+SIZED = ("rill", "tokio", "go")
+
+
+class Bench:
+    """One benchmark, of one or more figures; the name of a figure is appended to the benchmark's."""
+
+    def __init__(self, name, rill=None, peers=None, limit=None, unit="ns", figures=("",), workers=1,
+                 cpus=None, size=None, rounds_per_round=1):
+        self.name, self.unit = name, unit
+        self.figures = [f"{name}_{f}" if f else name for f in figures]
+        self.cpus = cpus or workers
+        self.rounds_per_round = rounds_per_round
+        # Name of the side: a command, or a function which returns the figures. The first peer is the
+        # one that counts.
+        sides = {"rill": rill or name, **({"tokio": name} if peers is None else peers)}
+        self.sides = {}
+        for side, program in sides.items():
+            if isinstance(program, str):
+                program = PROGRAMS[side] + [program]
+                if side in SIZED:
+                    program += [str(workers)] + ([str(size)] if size else [])
+            self.sides[side] = program
+        if limit:
+            self.sides["limit"] = built(limit)
+
+    def peers(self):
+        return [s for s in self.sides if s not in ("rill", "limit")]
+
+    def measure(self, side):
+        """The figures of one run of one side."""
+        program = self.sides[side]
+        figures = program() if callable(program) else self.run(program)
+        if len(figures) != len(self.figures):
+            raise Failed(f"{len(figures)} figures instead of {len(self.figures)}")
+        return figures
+
+    def run(self, command):
+        cpus = sorted(os.sched_getaffinity(0))[-self.cpus:]
+        if len(cpus) < self.cpus:
+            raise Failed(f"needs {self.cpus} CPUs")
+        if not os.path.exists(command[0]):
+            raise Failed(f"{command[0]} was not built")
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=RUN_WITHIN_S, check=False,
+                                 preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+        except subprocess.TimeoutExpired as e:
+            raise Failed(f"no figure within {RUN_WITHIN_S} s") from e
+        if run.returncode != 0:
+            raise Failed(run.stderr.strip() or f"exit code {run.returncode}")
+        return [float(f) for f in run.stdout.split()]
+
+
+def same(name, *peers):
+    """The peers whose program has the benchmark under the same name."""
+    return {p: name for p in peers}
+
+
+LATENESS = {"unit": "us", "figures": ("p50", "p99")}
+
+BENCHES = [
+    Bench("switch", peers={**same("switch", "tokio", "go", "boost"), "boost_context": "context"},
+          limit="limit_switch"),
+    Bench("yield", peers=same("yield", "tokio", "go", "boost")),
+    Bench("yield_many", peers=same("yield_many", "tokio", "go"), workers=2),
+    Bench("spawn_join_w1", "spawn_join", same("spawn_join", "tokio", "go", "boost")),
+    Bench("spawn_join_w2", "spawn_join", same("spawn_join", "tokio", "go"), workers=2),
+    Bench("chained_spawn", peers=same("chained_spawn", "tokio", "go"), workers=2),
+    Bench("spawn_many", peers=same("spawn_many", "tokio", "go"), workers=2),
+    Bench("remote_spawn", workers=2),
+    Bench("notify_pingpong", peers=same("notify_pingpong", "tokio", "go", "boost")),
+    Bench("oneshot_pingpong"),
+    Bench("ping_pong", peers=same("ping_pong", "tokio", "go"), workers=2),
+    Bench("pingpong_cross", limit="limit_cacheline", workers=2),
+    Bench("wakeup_latency", cpus=2, **LATENESS),
+    Bench("wakeup_latency_same_cpu", "wakeup_latency", same("wakeup_latency", "tokio"), **LATENESS),
+    Bench("mutex", limit="limit_mutex"),
+    Bench("mpsc_1p1c"),
+    Bench("timer_create_cancel", peers=same("timer_create_cancel", "tokio", "go")),
+    Bench("timer_live_1m"),
+    Bench("sleep_100k", peers=same("sleep_100k", "tokio", "go"), **LATENESS),
+    Bench("sleep_100k_spin", peers=same("sleep_100k", "tokio", "go"), **LATENESS),
+    Bench("task_rss", peers=same("task_rss", "tokio", "go"), unit="B"),
+    Bench("idle_cpu", unit="%", workers=2),
+    Bench("udp_echo_mem", peers={"lwip": "udp"}),
+    Bench("tcp_rr_mem", peers={"lwip": "tcp"}),
+    Bench("tcp_rr_af_xdp", lambda: [veth.rill_rr(BUILD)], {"kernel": lambda: [veth.kernel_rr(BUILD)]},
+          unit="us"),
+    Bench("trace_cost", trace_cost.measure, {}, unit="%", figures=trace_cost.FIGURES, rounds_per_round=4),
+]
+
+# Only when named: it takes gigabytes.
+BIG_BENCHES = [
+    Bench("task_rss_1m", "task_rss", same("task_rss", "tokio", "go"), unit="B", size=1000000),
+]
