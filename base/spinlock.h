@@ -23,10 +23,15 @@ static inline bool rill_spin_trylock(struct rill_spinlock *l)
 	return rill_load_relaxed(&l->word) == 0 && rill_exchange_acquire(&l->word, 1) == 0;
 }
 
+/* The model build waits here, instead of spinning through all its interleavings. */
+#ifndef RILL_MODEL
+#define RILL_SPIN_TAKE(word) rill_exchange_acquire(word, 1)
+#endif
+
 static inline void rill_spin_lock(struct rill_spinlock *l)
 {
 	/* acquire: pairs with the release in rill_spin_unlock() */
-	if (RILL_UNLIKELY(rill_exchange_acquire(&l->word, 1) != 0))
+	if (RILL_UNLIKELY(RILL_SPIN_TAKE(&l->word) != 0))
 		rill_spin_lock_slow(l);
 }
 

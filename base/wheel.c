@@ -138,6 +138,26 @@ bool rill_wheel_advance(struct rill_wheel *w, uint64_t now_ns, struct rill_list 
 	return any;
 }
 
+void rill_wheel_take_due(struct rill_wheel *w, uint64_t now_ns, struct rill_list *expired)
+{
+	uint64_t tick = 0;
+	unsigned level = 0;
+
+	/* Rounded up, they are the next tick's; the slot that begins with it has them all. */
+	if (!next_slot(w, &level, &tick) || tick != (now_ns >> RILL_WHEEL_TICK_SHIFT) + 1)
+		return;
+	unsigned slot = (tick >> (level * RILL_WHEEL_SLOT_BITS)) & SLOT_MASK;
+
+	RILL_LIST_FOR_EACH (n, &w->slots[level][slot]) {
+		struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
+
+		if (t->deadline_ns > now_ns)
+			continue;
+		rill_wheel_cancel(w, t);
+		rill_list_push_back(expired, &t->link);
+	}
+}
+
 uint64_t rill_wheel_next(const struct rill_wheel *w)
 {
 	uint64_t tick = 0;
@@ -146,4 +166,23 @@ uint64_t rill_wheel_next(const struct rill_wheel *w)
 	if (!next_slot(w, &level, &tick))
 		return UINT64_MAX;
 	return tick << RILL_WHEEL_TICK_SHIFT;
+}
+
+struct rill_timer *rill_wheel_first(const struct rill_wheel *w)
+{
+	struct rill_timer *first = NULL;
+	uint64_t tick = 0;
+	unsigned level = 0;
+
+	if (!next_slot(w, &level, &tick))
+		return NULL;
+	unsigned slot = (tick >> (level * RILL_WHEEL_SLOT_BITS)) & SLOT_MASK;
+
+	RILL_LIST_FOR_EACH (n, &w->slots[level][slot]) {
+		struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
+
+		if (!first || t->deadline_ns < first->deadline_ns)
+			first = t;
+	}
+	return first;
 }

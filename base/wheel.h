@@ -58,8 +58,17 @@ void rill_wheel_cancel(struct rill_wheel *w, struct rill_timer *t);
  * was one. */
 bool rill_wheel_advance(struct rill_wheel *w, uint64_t now_ns, struct rill_list *expired);
 
+/*
+ * After rill_wheel_advance() to the same time: also those that came due in the tick which has only
+ * begun, for a clock that stands still in it. Looks at every timer of that tick.
+ */
+void rill_wheel_take_due(struct rill_wheel *w, uint64_t now_ns, struct rill_list *expired);
+
 /* A time at or before the first deadline and after every fired one, in ns; UINT64_MAX when empty.
  */
 uint64_t rill_wheel_next(const struct rill_wheel *w);
+
+/* The timer with the first deadline; NULL when empty. Looks at every timer of its slot. */
+struct rill_timer *rill_wheel_first(const struct rill_wheel *w);
 
 #endif

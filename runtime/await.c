@@ -2,16 +2,22 @@
 /* Waiting: the only place in the tree that parks. */
 #include "runtime/await.h"
 
+#include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "runtime/runtime.h"
+#include "runtime/slice.h"
 #include "runtime/scope.h"
 
-/* n awaitables, one every stride bytes. */
+/*
+ * n awaitables, one every stride bytes. The functions over it are inlined into rill_await(), where
+ * n is 1, and into rill_select().
+ */
 struct await_set {
 	char *first;
 	size_t stride;
@@ -20,7 +26,7 @@ struct await_set {
 	bool parked;
 };
 
-static struct rill_await *set_at(const struct await_set *set, unsigned i)
+static RILL_ALWAYS_INLINE struct rill_await *set_at(const struct await_set *set, unsigned i)
 {
 	unsigned at = set->start + i;
 
@@ -75,13 +81,14 @@ static void thread_park(struct rill_waiter *self, uint64_t deadline_ns)
 
 static void task_park(struct rill_task *t, uint64_t deadline_ns, const struct rill_await *aw)
 {
-	t->wait_what = aw->ops->what;
-	t->wait_obj = aw->obj;
+	rill_store_relaxed(&t->wait_obj, aw->obj);
+	rill_store_relaxed(&t->wait_what, aw->ops->what);
 	if (deadline_ns != UINT64_MAX)
 		rill_task_timer_arm(t, rill_worker_current(), deadline_ns);
-	rill_worker_leave(t, RILL_TASK_PARK);
-	rill_task_timer_cancel(t);
-	t->wait_what = NULL;
+	rill_slice_leave(t, RILL_TASK_PARK);
+	if (t->timer_worker)
+		rill_task_timer_cancel(t);
+	rill_store_relaxed(&t->wait_what, NULL);
 }
 
 static void park(struct rill_waiter *self, uint64_t deadline_ns, const struct rill_await *aw)
@@ -94,7 +101,7 @@ static void park(struct rill_waiter *self, uint64_t deadline_ns, const struct ri
 
 /* ---- the steps of a wait ---- */
 
-static int try_all(struct await_set *set, struct rill_await **ret_aw)
+static RILL_ALWAYS_INLINE int try_all(struct await_set *set, struct rill_await **ret_aw)
 {
 	for (unsigned i = 0; i < set->n; i++) {
 		struct rill_await *aw = set_at(set, i);
@@ -109,7 +116,8 @@ static int try_all(struct await_set *set, struct rill_await **ret_aw)
 }
 
 /* Takes the first n out again; the first that was handed something wins, if one may. */
-static int disarm_all(struct await_set *set, unsigned n, bool take, struct rill_await **ret_aw)
+static RILL_ALWAYS_INLINE int disarm_all(struct await_set *set, unsigned n, bool take,
+					 struct rill_await **ret_aw)
 {
 	int result = -EAGAIN;
 
@@ -129,8 +137,8 @@ static int disarm_all(struct await_set *set, unsigned n, bool take, struct rill_
 }
 
 /* Arms all. A result when one completes at once, the others being disarmed then. */
-static int arm_all(struct await_set *set, struct rill_waiter *self, uint64_t *deadline_ns,
-		   struct rill_await **ret_aw)
+static RILL_ALWAYS_INLINE int arm_all(struct await_set *set, struct rill_waiter *self,
+				      uint64_t *deadline_ns, struct rill_await **ret_aw)
 {
 	for (unsigned i = 0; i < set->n; i++) {
 		struct rill_await *aw = set_at(set, i);
@@ -164,7 +172,7 @@ static void yield_if_spent(struct rill_waiter *self)
 	if (RILL_LIKELY(!self->is_task || w->budget > 0))
 		return;
 	rill_counter_add(&w->metrics.budget_yields, 1);
-	rill_worker_leave(rill_task_of(self), RILL_TASK_YIELD);
+	rill_slice_leave(rill_task_of(self), RILL_TASK_YIELD);
 }
 
 /* Cheap look at the scopes with the clock of the current turn; a real one before parking. */
@@ -174,7 +182,7 @@ static int check_scopes(struct rill_waiter *self, bool precise, uint64_t *ret_de
 	uint64_t now;
 
 	*ret_deadline_ns = UINT64_MAX;
-	if (RILL_LIKELY(!self->scope && !rill_load_relaxed(&self->aborted)))
+	if (RILL_LIKELY(!self->scope && !rill_waiter_aborted(self)))
 		return 0;
 	if (!w)
 		now = rill_clock_mono();
@@ -184,8 +192,9 @@ static int check_scopes(struct rill_waiter *self, bool precise, uint64_t *ret_de
 }
 
 /* One round: arm, park, disarm. A result, or -EAGAIN to look again. */
-static int wait_once(struct await_set *set, struct rill_waiter *self, uint64_t deadline_ns,
-		     unsigned flags, struct rill_await **ret_aw)
+static RILL_ALWAYS_INLINE int wait_once(struct await_set *set, struct rill_waiter *self,
+					uint64_t deadline_ns, unsigned flags,
+					struct rill_await **ret_aw)
 {
 	bool cancellable = !(flags & RILL_AWAIT_UNCANCELLABLE);
 	int r = arm_all(set, self, &deadline_ns, ret_aw);
@@ -200,7 +209,8 @@ static int wait_once(struct await_set *set, struct rill_waiter *self, uint64_t d
 	return disarm_all(set, set->n, true, ret_aw);
 }
 
-static int await_set(struct await_set *set, unsigned flags, struct rill_await **ret_aw)
+static RILL_ALWAYS_INLINE int await_set(struct await_set *set, unsigned flags,
+					struct rill_await **ret_aw)
 {
 	struct rill_waiter *self = rill_waiter_current();
 	bool cancellable = !(flags & RILL_AWAIT_UNCANCELLABLE);
@@ -242,7 +252,7 @@ static RILL_ALWAYS_INLINE int await_ready(struct rill_await *aw)
 	struct rill_worker *w = rill_worker_current();
 	struct rill_task *t = w ? w->current : NULL;
 
-	if (!t || w->budget == 0 || t->waiter.scope || rill_load_relaxed(&t->waiter.aborted))
+	if (!t || w->budget == 0 || t->waiter.scope || rill_task_aborted(t))
 		return -EAGAIN;
 	int r = aw->ops->try(aw);
 
@@ -290,19 +300,21 @@ int rill_select(struct rill_case *cases, unsigned n, unsigned flags)
 	return (int)i;
 }
 
+/* ---- yielding and the budget ---- */
+
 int rill_yield(void)
 {
-	struct rill_waiter *self = rill_waiter_current();
 	struct rill_worker *w = rill_worker_current();
+	struct rill_task *t = w ? w->current : NULL;
 	uint64_t deadline;
 
-	if (!self->is_task) {
+	if (!t) {
 		sched_yield();
 		return 0;
 	}
 	rill_counter_add(&w->metrics.yields, 1);
-	rill_worker_leave(rill_task_of(self), RILL_TASK_YIELD);
-	return check_scopes(self, false, &deadline);
+	rill_slice_leave(t, RILL_TASK_YIELD);
+	return check_scopes(&t->waiter, false, &deadline);
 }
 
 int rill_consume_budget(void)
@@ -313,4 +325,50 @@ int rill_consume_budget(void)
 	yield_if_spent(self);
 	spend_budget();
 	return check_scopes(self, false, &deadline);
+}
+
+bool rill_has_budget_remaining(void)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	return !w || !w->current || w->budget > 0;
+}
+
+void rill_unconstrained_begin(void)
+{
+	struct rill_worker *w = rill_worker_current();
+	struct rill_task *t = w ? w->current : NULL;
+
+	if (!t || t->unconstrained++ > 0)
+		return;
+	t->budget_left = w->budget;
+	w->budget = UINT_MAX;
+}
+
+void rill_unconstrained_end(void)
+{
+	struct rill_worker *w = rill_worker_current();
+	struct rill_task *t = w ? w->current : NULL;
+
+	if (!t)
+		return;
+	RILL_ASSERT(t->unconstrained > 0); /* pairs up with a begin */
+	if (--t->unconstrained == 0)
+		w->budget = RILL_MIN(t->budget_left, t->budget);
+}
+
+int rill_cooperative(int (*op)(void *), void *arg)
+{
+	struct rill_waiter *self = rill_waiter_current();
+	uint64_t deadline;
+
+	yield_if_spent(self);
+	int r = check_scopes(self, false, &deadline);
+
+	if (r < 0)
+		return r;
+	r = op(arg);
+	if (r != -EAGAIN)
+		spend_budget();
+	return r;
 }

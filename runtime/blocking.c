@@ -2,11 +2,12 @@
 #include "runtime/blocking.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "runtime/await.h"
 #include "runtime/runtime.h"
+#include "runtime/thread.h"
 
 enum job_state {
 	JOB_QUEUED,
@@ -26,7 +27,7 @@ struct job {
 	struct rill_blocking_pool *pool;
 };
 
-void rill_blocking_pool_init(struct rill_blocking_pool *p, unsigned max_threads)
+void rill_blocking_pool_init(struct rill_blocking_pool *p, struct rill_runtime *rt)
 {
 	pthread_condattr_t attr;
 
@@ -37,7 +38,7 @@ void rill_blocking_pool_init(struct rill_blocking_pool *p, unsigned max_threads)
 	pthread_cond_init(&p->gone, &attr);
 	pthread_condattr_destroy(&attr);
 	rill_list_init(&p->queue);
-	p->max = max_threads;
+	p->rt = rt;
 }
 
 void rill_blocking_pool_fini(struct rill_blocking_pool *p)
@@ -45,7 +46,7 @@ void rill_blocking_pool_fini(struct rill_blocking_pool *p)
 	pthread_mutex_lock(&p->lock);
 	p->closing = true;
 	pthread_cond_broadcast(&p->work);
-	while (p->threads > 0)
+	while (p->threads + p->leaving > 0)
 		pthread_cond_wait(&p->gone, &p->lock);
 	pthread_mutex_unlock(&p->lock);
 	pthread_cond_destroy(&p->work);
@@ -56,10 +57,12 @@ void rill_blocking_pool_fini(struct rill_blocking_pool *p)
 /* Waits for a job; NULL when the thread should leave. With the lock. */
 static struct job *next_job_locked(struct rill_blocking_pool *p)
 {
-	struct timespec until;
+	uint64_t until_ns = rill_clock_mono() + p->rt->o.keep_alive_ns;
+	struct timespec until = {
+		.tv_sec = (time_t)(until_ns / 1000000000u),
+		.tv_nsec = (long)(until_ns % 1000000000u),
+	};
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += RILL_BLOCKING_KEEP_ALIVE_S;
 	while (rill_list_empty(&p->queue)) {
 		if (p->closing)
 			return NULL;
@@ -74,52 +77,69 @@ static struct job *next_job_locked(struct rill_blocking_pool *p)
 	return RILL_LIST_ENTRY(rill_list_pop_front(&p->queue), struct job, link);
 }
 
+static void run_job(struct rill_blocking_pool *p, struct job *j)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+	void *result = j->fn(j->arg);
+
+	pthread_mutex_lock(&p->lock);
+	j->result = result;
+	j->state = JOB_DONE;
+	if (j->waiter)
+		rill_wake_add(&batch, j->waiter);
+	pthread_mutex_unlock(&p->lock);
+	rill_wake_flush(&batch);
+}
+
+static void name_thread(const struct rill_runtime_options *o, const char *runtime)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%.10s-b", runtime);
+	if (o->thread_name)
+		o->thread_name(o->thread_name_user, -1, name, sizeof(name));
+	pthread_setname_np(pthread_self(), name);
+}
+
 static void *pool_thread(void *arg)
 {
 	struct rill_blocking_pool *p = arg;
+	const struct rill_hooks *h = &p->rt->o.hooks;
 	struct job *j;
 
+	name_thread(&p->rt->o, p->rt->name);
+	if (h->thread_start)
+		h->thread_start(h->user, -1);
 	pthread_mutex_lock(&p->lock);
 	while ((j = next_job_locked(p))) {
-		struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
-
 		j->state = JOB_RUNNING;
 		pthread_mutex_unlock(&p->lock);
-		void *result = j->fn(j->arg);
-
-		pthread_mutex_lock(&p->lock);
-		j->result = result;
-		j->state = JOB_DONE;
-		if (j->waiter)
-			rill_wake_add(&batch, j->waiter);
-		pthread_mutex_unlock(&p->lock);
-		rill_wake_flush(&batch);
+		run_job(p, j);
 		pthread_mutex_lock(&p->lock);
 	}
-	if (--p->threads == 0)
-		pthread_cond_signal(&p->gone);
+	/* From here on it takes no job, so that a submitter must not count on it. */
+	p->threads--;
+	p->leaving++;
+	pthread_mutex_unlock(&p->lock);
+	if (h->thread_stop)
+		h->thread_stop(h->user, -1);
+	pthread_mutex_lock(&p->lock);
+	p->leaving--;
+	pthread_cond_signal(&p->gone);
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
 
-/* The threads take no signals: those are for the program's own. */
 static int start_thread_locked(struct rill_blocking_pool *p)
 {
-	pthread_attr_t attr;
 	pthread_t thread;
-	sigset_t all, old;
+	int r = rill_thread_create(&thread, p->rt->o.thread_stack_size, pool_thread, p);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	int r = pthread_create(&thread, &attr, pool_thread, p);
-
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r == 0)
-		p->threads++;
-	return -r;
+	if (r < 0)
+		return r;
+	pthread_detach(thread);
+	p->threads++;
+	return 0;
 }
 
 static int submit(struct rill_blocking_pool *p, struct job *j)
@@ -128,7 +148,7 @@ static int submit(struct rill_blocking_pool *p, struct job *j)
 
 	pthread_mutex_lock(&p->lock);
 	/* An idle thread may have been given a job already and not yet got the lock. */
-	if (p->queued >= p->idle && p->threads < p->max)
+	if (p->queued >= p->idle && p->threads < p->rt->o.max_blocking)
 		r = start_thread_locked(p);
 	/* A refused thread matters only when there is none at all. */
 	if (p->threads > 0) {
@@ -240,4 +260,15 @@ done:
 	if (ret_value)
 		*ret_value = j.result;
 	return 0;
+}
+
+void *rill_blocking_task(void *arg)
+{
+	struct rill_task *t = rill_task_current();
+	void *value = NULL;
+
+	/* It ran to its end: an abort that came meanwhile has had no effect. */
+	if (rill_blocking(t->blocking, arg, &value) == 0)
+		t->abort_seen = false;
+	return value;
 }

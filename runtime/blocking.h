@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Threads for calls that may block in the kernel. They come when needed and leave after 10 s
+/* Threads for calls that may block in the kernel. They come when needed and leave after a time
  * without work. */
 #ifndef RILL_RUNTIME_BLOCKING_H
 #define RILL_RUNTIME_BLOCKING_H
@@ -9,23 +9,28 @@
 
 #include "base/list.h"
 
-#define RILL_BLOCKING_KEEP_ALIVE_S 10
+struct rill_runtime;
 
 struct rill_blocking_pool {
+	struct rill_runtime *rt;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	pthread_cond_t gone;
 	struct rill_list queue;
-	unsigned threads;
+	unsigned threads; /* that take jobs */
+	unsigned leaving; /* that no longer do */
 	unsigned idle;
-	unsigned max;
 	unsigned queued;
 	unsigned jobs; /* calls that have not returned */
 	bool closing;
 };
 
-void rill_blocking_pool_init(struct rill_blocking_pool *p, unsigned max_threads);
+/* By rt's options. */
+void rill_blocking_pool_init(struct rill_blocking_pool *p, struct rill_runtime *rt);
 /* No job may be left. Waits for the threads. */
 void rill_blocking_pool_fini(struct rill_blocking_pool *p);
+
+/* The body of a task of rill_spawn_blocking(). */
+void *rill_blocking_task(void *arg);
 
 #endif

@@ -6,11 +6,61 @@
  */
 #include "runtime/runtime.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
 #include "base/clock.h"
 #include "runtime/await.h"
 
 static __thread struct rill_worker *tls_worker __attribute__((tls_model("initial-exec")));
-static __thread struct rill_waiter tls_waiter __attribute__((tls_model("initial-exec")));
+static __thread struct rill_waiter *tls_waiter __attribute__((tls_model("initial-exec")));
+
+/*
+ * Waiters of threads that have ended serve other threads, and are never freed: as with tasks, a
+ * late wake hits a state word in any case.
+ */
+static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct rill_waiter *idle_waiters; /* linked by next; idle_lock */
+static pthread_key_t waiter_key;
+static pthread_once_t waiter_once = PTHREAD_ONCE_INIT;
+
+static void waiter_retire(void *arg)
+{
+	struct rill_waiter *self = arg;
+
+	tls_waiter = NULL;
+	pthread_mutex_lock(&idle_lock);
+	self->next = idle_waiters;
+	idle_waiters = self;
+	pthread_mutex_unlock(&idle_lock);
+}
+
+static void waiter_key_init(void)
+{
+	RILL_ASSERT(pthread_key_create(&waiter_key, waiter_retire) == 0);
+}
+
+static RILL_NOINLINE struct rill_waiter *waiter_of_thread(void)
+{
+	struct rill_waiter *self;
+
+	pthread_once(&waiter_once, waiter_key_init);
+	pthread_mutex_lock(&idle_lock);
+	self = idle_waiters;
+	if (self)
+		idle_waiters = self->next;
+	pthread_mutex_unlock(&idle_lock);
+	if (!self)
+		self = calloc(1, sizeof(*self));
+	/* A thread that can't have these few bytes could not wait for anything. */
+	RILL_ASSERT(self != NULL);
+	self->scope = NULL;
+	tls_waiter = self;
+	pthread_setspecific(waiter_key, self);
+	return self;
+}
 
 RILL_NOINLINE struct rill_worker *rill_worker_current(void)
 {
@@ -30,14 +80,14 @@ RILL_NOINLINE struct rill_waiter *rill_waiter_current(void)
 	__asm__ volatile("");
 	if (tls_worker && tls_worker->current)
 		return &tls_worker->current->waiter;
-	return &tls_waiter;
+	return RILL_LIKELY(tls_waiter != NULL) ? tls_waiter : waiter_of_thread();
 }
 
 uint64_t rill_runtime_now(const struct rill_runtime *rt)
 {
 	if (RILL_UNLIKELY(rt->paused))
 		return rill_load_relaxed(&rt->paused_ns);
-	return rill_clock_mono();
+	return rill_clock_mono() + rill_load_relaxed(&rt->paused_ns);
 }
 
 uint64_t rill_worker_now(struct rill_worker *w)
@@ -49,7 +99,7 @@ uint64_t rill_worker_now(struct rill_worker *w)
 	if (cycles - w->now_cycles < rill_cycles_per_us())
 		return w->now_ns;
 	w->now_cycles = cycles;
-	return w->now_ns = rill_clock_mono();
+	return w->now_ns = rill_clock_mono() + rill_load_relaxed(&w->rt->paused_ns);
 }
 
 uint64_t rill_runtime_now_coarse(const struct rill_runtime *rt)
@@ -64,4 +114,11 @@ struct rill_runtime *rill_runtime_current(void)
 	struct rill_worker *w = rill_worker_current();
 
 	return w ? w->rt : NULL;
+}
+
+int rill_worker_index(void)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	return w ? (int)w->index : -ENOENT;
 }

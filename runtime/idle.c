@@ -16,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-
 #define UNPARKED (UINT32_C(1) << 16)
 #define SEARCHING_MASK (UNPARKED - 1)
 
@@ -150,16 +148,18 @@ static bool work_left(struct rill_worker *w)
 	struct rill_runtime *rt = w->rt;
 
 	/* seq_cst loads: after go_to_sleep(); pair with the producers' seq_cst stores */
-	if (rill_load_seq_cst(&rt->stop) || rill_load_seq_cst(&rt->inject.len) > 0)
+	if (rill_load_seq_cst(&rt->stop) || rill_load_seq_cst(&rt->inject.len) > 0 ||
+	    rill_load_seq_cst(&rt->urgent.len) > 0 || rill_load_seq_cst(&w->inbox.len) > 0)
 		return true;
 	/* seq_cst: quiesce() raises it before kicking */
 	if (rill_load_seq_cst(&rt->epoch) != rill_load_relaxed(&w->epoch_seen))
 		return true;
 	for (unsigned i = 0; i < rt->worker_count; i++)
-		if (rill_queue_len(&rt->workers[i].queue) > 0)
+		if (rill_queue_len(&rt->workers[i].queue) > 0 ||
+		    rill_queue_len(&rt->workers[i].urgent) > 0)
 			return true;
 	/* acquire: pairs with the exchange in rill_schedule() */
-	return rill_load_acquire(&w->lifo) != NULL;
+	return rill_load_acquire(&w->lifo) != NULL || w->own.first || w->defer.first;
 }
 
 /* Arms the pollers at home on w; the fds go to set. False when one has work already. */
@@ -219,8 +219,22 @@ static uint64_t next_deadline(struct rill_worker *w)
 	return deadline;
 }
 
+/* Has somebody kicked w, or a poller's fd become ready? Takes the kick. */
+static bool woken_already(struct rill_worker *w, struct pollfd *set, unsigned n)
+{
+	const struct timespec at_once = {0};
+	uint64_t count;
+
+	if (ppoll(set, n, &at_once, NULL) <= 0)
+		return false;
+	if (set[0].revents && read(w->wake_fd, &count, sizeof(count)) < 0)
+		return false; /* not a kick, then */
+	return true;
+}
+
 /* A paused clock jumps to the next deadline instead of sleeping. */
-static bool jump_paused_clock(struct rill_worker *w, uint64_t deadline)
+static bool jump_paused_clock(struct rill_worker *w, struct pollfd *set, unsigned n,
+			      uint64_t deadline)
 {
 	struct rill_runtime *rt = w->rt;
 
@@ -232,8 +246,13 @@ static bool jump_paused_clock(struct rill_worker *w, uint64_t deadline)
 	pthread_mutex_unlock(&rt->blocking.lock);
 	if (busy)
 		return false;
+	/* What has come already belongs to the time before the jump. */
+	if (woken_already(w, set, n))
+		return true;
+	rill_phase_enter(w, RILL_PHASE_PARKED);
 	if (deadline > rill_load_relaxed(&rt->paused_ns))
 		rill_store_relaxed(&rt->paused_ns, deadline);
+	rill_phase_enter(w, RILL_PHASE_STEAL);
 	return true;
 }
 
@@ -241,7 +260,7 @@ static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned 
 			    uint64_t deadline)
 {
 	struct timespec ts, *timeout = NULL;
-	uint64_t now = rill_clock_mono();
+	uint64_t now = rill_runtime_now(w->rt);
 	uint64_t count;
 
 	if (deadline != UINT64_MAX && !w->rt->paused) {
@@ -252,8 +271,12 @@ static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned 
 		timeout = &ts;
 	}
 	rill_counter_add(&w->metrics.parks, 1);
+	rill_trace(w, RILL_TRACE_SLEEP, 0);
+	rill_phase_enter(w, RILL_PHASE_PARKED);
 	int r = ppoll(set, n, timeout, NULL);
 
+	rill_phase_enter(w, RILL_PHASE_STEAL);
+	rill_trace(w, RILL_TRACE_AWAKE, 0);
 	rill_counter_add(&w->metrics.unparks, 1);
 	if (r > 0 && set[0].revents && read(w->wake_fd, &count, sizeof(count)) < 0)
 		return; /* another kick's read got it; nothing to do */
@@ -261,11 +284,15 @@ static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned 
 
 void rill_idle_park(struct rill_worker *w)
 {
+	const struct rill_hooks *hooks = &w->rt->o.hooks;
 	struct pollfd set[SLEEP_FDS_MAX + 1];
 	unsigned n = 1;
 	bool more;
 
 	set[0] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
+	/* Before the last look at the queues: what the hook makes runnable is seen there. */
+	if (hooks->thread_park)
+		hooks->thread_park(hooks->user, (int)w->index);
 	go_to_sleep(w);
 	/*
 	 * From here on whoever sets an earlier deadline for a poller of ours kicks us. seq_cst:
@@ -276,15 +303,17 @@ void rill_idle_park(struct rill_worker *w)
 	bool quiet = arm_pollers(w, set, &n, &more);
 	uint64_t deadline = next_deadline(w);
 
-	if (more)
-		deadline = RILL_MIN(deadline, rill_clock_mono() + OVERFLOW_NS);
+	if (more && !w->rt->paused)
+		deadline = RILL_MIN(deadline, rill_runtime_now(w->rt) + OVERFLOW_NS);
 	/* release: only a narrower window for kicks; UINT64_MAX was right too */
 	rill_store_release(&w->park_deadline, deadline);
-	if (quiet && !work_left(w) && !jump_paused_clock(w, deadline))
+	if (quiet && !work_left(w) && !jump_paused_clock(w, set, n, deadline))
 		sleep_in_kernel(w, set, n, deadline);
 	disarm_pollers(w);
 	rill_store_relaxed(&w->park_deadline, 0);
 	wake_up(w);
+	if (hooks->thread_unpark)
+		hooks->thread_unpark(hooks->user, (int)w->index);
 }
 
 void rill_poller_set_deadline(struct rill_poller *p, uint64_t deadline_ns)

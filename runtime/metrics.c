@@ -1,118 +1,207 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Counters, one by one and as OpenMetrics text. */
+/* Gathers what the workers and the rest of the runtime count. */
+#include "runtime/metrics.h"
+
 #include <errno.h>
-#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "runtime/runtime.h"
 
-/* Every counter of a worker: field, metric name, help. */
-#define WORKER_COUNTERS(X)                                                                         \
-	X(slices, "slices", "Times a task was run until it parked, yielded or ended")              \
-	X(spawned, "tasks_spawned", "Tasks spawned by the worker")                                 \
-	X(finished, "tasks_finished", "Tasks that ended on the worker")                            \
-	X(local_schedules, "local_schedules", "Wakes into the worker's own queue")                 \
-	X(overflows, "overflows", "Times the queue spilled into the inject queue")                 \
-	X(steals, "steals", "Tasks taken from other workers")                                      \
-	X(steal_operations, "steal_operations", "Times tasks were taken from another worker")      \
-	X(budget_yields, "budget_yields", "Yields forced by an exhausted budget")                  \
-	X(yields, "yields", "Yields asked for by tasks")                                           \
-	X(polls, "polls", "Passes over NIC shards and other pollers")                              \
-	X(polls_foreign, "polls_foreign", "Passes over the shards of a stuck worker")              \
-	X(timers_fired, "timer_turns", "Turns in which a timer fired")                             \
-	X(parks, "parks", "Sleeps in the kernel")                                                  \
-	X(unparks, "unparks", "Returns from sleep")                                                \
-	X(noops, "noops", "Wake-ups without work")
+#define RILL_METRIC_LINE(type, field, name, help, kind)                                            \
+	{name, help, RILL_METRIC_##kind, offsetof(struct type, field)},
+
+const struct rill_metric rill_worker_metric_table[] = {
+#define X(field, name, help) RILL_METRIC_LINE(rill_worker_metrics, field, name, help, COUNTER)
+	RILL_WORKER_COUNTERS(X)
+#undef X
+#define X(field, kind, name, help) RILL_METRIC_LINE(rill_worker_metrics, field, name, help, kind)
+		RILL_WORKER_FIGURES(X)
+#undef X
+};
+const size_t rill_worker_metric_count = RILL_ARRAY_SIZE(rill_worker_metric_table);
+
+const struct rill_metric rill_runtime_metric_table[] = {
+#define X(field, kind, name, help) RILL_METRIC_LINE(rill_runtime_metrics, field, name, help, kind)
+	RILL_RUNTIME_FIGURES(X)
+#undef X
+};
+const size_t rill_runtime_metric_count = RILL_ARRAY_SIZE(rill_runtime_metric_table);
+
+/* ---- a worker ---- */
+
+static uint64_t timers_pending(const struct rill_worker_metrics *m)
+{
+	uint64_t gone = m->timers_fired + m->timers_cancelled;
+
+	/* read at three moments */
+	return m->timers_armed > gone ? m->timers_armed - gone : 0;
+}
+
+static void fill_times(const struct rill_worker *w, struct rill_worker_metrics *m)
+{
+	uint64_t ns[RILL_PHASES];
+
+	rill_observe_phases(w, ns);
+	m->tasks_ns = ns[RILL_PHASE_TASKS];
+	m->poll_ns = ns[RILL_PHASE_POLL];
+	m->timers_ns = ns[RILL_PHASE_TIMERS];
+	m->search_ns = ns[RILL_PHASE_STEAL];
+	m->parked_ns = ns[RILL_PHASE_PARKED];
+	m->busy_ns = m->tasks_ns + m->poll_ns + m->timers_ns;
+	/* Measured slice by slice if somebody wants that, else by the turns of the loop. */
+	m->mean_slice_ns = rill_load_relaxed(&w->rt->observed)
+				   ? rill_load_relaxed(&w->watch.mean_ns)
+				   : rill_load_relaxed(&w->slice_ns);
+	m->queue_delay_ns = rill_observe_delay(w);
+}
+
+/* As the monitor found it, if there is one. */
+static void fill_stuck(const struct rill_worker *w, struct rill_worker_metrics *m)
+{
+	const struct rill_monitor *monitor = &w->rt->monitor;
+
+	if (!monitor->started)
+		return;
+	m->stuck = rill_load_relaxed(&monitor->watches[w->index].times);
+	m->stuck_longest_ns = rill_load_relaxed(&monitor->watches[w->index].longest_ns);
+}
 
 int rill_runtime_worker_metrics(const struct rill_runtime *rt, unsigned worker,
 				struct rill_worker_metrics *ret_metrics)
 {
 	if (worker >= rt->worker_count)
 		return -EINVAL;
-	const struct rill_worker_metrics *m = &rt->workers[worker].metrics;
+	const struct rill_worker *w = &rt->workers[worker];
+	struct rill_worker_metrics m = {0};
 
-#define X(field, name, help) ret_metrics->field = rill_load_relaxed(&m->field);
-	WORKER_COUNTERS(X)
+	/* Sleeps are read before returns from them, and what is armed before what is gone. */
+#define X(field, name, help) m.field = rill_load_relaxed(&w->metrics.field);
+	RILL_WORKER_COUNTERS(X)
 #undef X
+	fill_times(w, &m);
+	m.park_unpark_count = m.parks + m.unparks;
+	m.thread_id = rill_load_relaxed(&w->watch.tid);
+	m.queue_depth = rill_queue_len(&w->queue) + rill_queue_len(&w->urgent) +
+			rill_load_relaxed(&w->inbox.len);
+	m.timers_pending = timers_pending(&m);
+	fill_stuck(w, &m);
+	*ret_metrics = m;
 	return 0;
 }
+
+/* ---- the runtime ---- */
 
 uint64_t rill_runtime_remote_schedules(const struct rill_runtime *rt)
 {
 	return rill_load_relaxed(&rt->remote_schedules);
 }
 
+static uint64_t spawned(const struct rill_runtime *rt)
+{
+	uint64_t n = rill_load_relaxed(&rt->external_spawns);
+
+	for (unsigned i = 0; i < rt->worker_count; i++)
+		n += rill_load_relaxed(&rt->workers[i].metrics.spawned);
+	return n;
+}
+
 uint64_t rill_runtime_live_tasks(const struct rill_runtime *rt)
 {
 	uint64_t finished = 0;
-	uint64_t spawned = 0;
 
 	/* Ends are read before beginnings, so that the difference is never negative. */
 	for (unsigned i = 0; i < rt->worker_count; i++)
 		finished += rill_load_relaxed(&rt->workers[i].metrics.finished);
-	for (unsigned i = 0; i < rt->worker_count; i++)
-		spawned += rill_load_relaxed(&rt->workers[i].metrics.spawned);
-	spawned += rill_load_relaxed(&rt->external_spawns);
-	return spawned > finished ? spawned - finished : 0;
+	uint64_t begun = spawned(rt);
+
+	return begun > finished ? begun - finished : 0;
 }
 
-static void print_counter(const struct rill_runtime *rt, FILE *out, const char *name,
-			  const char *help, size_t offset)
+static uint64_t inject_depth(const struct rill_runtime *rt)
 {
-	fprintf(out, "# TYPE rill_worker_%s counter\n# HELP rill_worker_%s %s.\n", name, name,
-		help);
+	return rill_load_relaxed(&rt->inject.len) + rill_load_relaxed(&rt->urgent.len);
+}
+
+uint64_t rill_runtime_queue_delay(const struct rill_runtime *rt)
+{
+	uint64_t slice_ns = 0;
+	uint64_t worst = 0;
+
 	for (unsigned i = 0; i < rt->worker_count; i++) {
-		const char *m = (const char *)&rt->workers[i].metrics;
+		worst = RILL_MAX(worst, rill_observe_delay(&rt->workers[i]));
+		slice_ns = RILL_MAX(slice_ns, rill_load_relaxed(&rt->workers[i].slice_ns));
+	}
+	/* All workers take from the shared queue. */
+	return RILL_MAX(worst, inject_depth(rt) * slice_ns / rt->worker_count);
+}
 
-		fprintf(out, "rill_worker_%s_total{worker=\"%u\"} %" PRIu64 "\n", name, i,
-			rill_load_relaxed((const uint64_t *)(const void *)(m + offset)));
+static void fill_blocking(struct rill_blocking_pool *p, struct rill_runtime_metrics *m)
+{
+	pthread_mutex_lock(&p->lock);
+	m->blocking_threads = p->threads;
+	m->blocking_idle_threads = p->idle;
+	m->blocking_queue_depth = p->queued;
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void fill_stacks(const struct rill_runtime *rt, struct rill_runtime_metrics *m)
+{
+	m->stacks = rill_load_relaxed(&rt->stacks.count);
+	m->stacks_trimmed = rill_load_relaxed(&rt->stacks.trimmed);
+	for (unsigned i = 0; i < RILL_STACK_CLASSES; i++) {
+		m->stacks += rill_load_relaxed(&rt->stack_classes[i].count);
+		m->stacks_trimmed += rill_load_relaxed(&rt->stack_classes[i].trimmed);
 	}
 }
 
-static void print_gauge(FILE *out, const char *name, const char *help, uint64_t value)
+static uint64_t poller_count(const struct rill_runtime *rt)
 {
-	fprintf(out, "# TYPE rill_%s gauge\n# HELP rill_%s %s.\nrill_%s %" PRIu64 "\n", name, name,
-		help, name, value);
+	unsigned slots = rill_load_relaxed(&rt->poller_count);
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < slots; i++)
+		n += rill_load_relaxed(&rt->pollers[i]) != NULL;
+	return n;
 }
 
-/* One family of every poller that has it; false when none has. */
-static bool print_family(struct rill_runtime *rt, FILE *out, unsigned family)
+void rill_runtime_metrics(struct rill_runtime *rt, struct rill_runtime_metrics *ret_metrics)
 {
-	bool header = true;
-	bool any = false;
+	struct rill_runtime_metrics m = {
+		.workers = rt->worker_count,
+		.live_tasks = rill_runtime_live_tasks(rt),
+		.spawned = spawned(rt),
+		.failed_tasks = rill_load_relaxed(&rt->failed_tasks),
+		.inject_depth = inject_depth(rt),
+		.remote_schedules = rill_runtime_remote_schedules(rt),
+		.queue_delay_ns = rill_runtime_queue_delay(rt),
+		.pollers = poller_count(rt),
+	};
 
-	for (unsigned i = 0; i < rill_load_relaxed(&rt->poller_count); i++) {
-		/* acquire: pairs with rill_poller_add() */
-		struct rill_poller *p = rill_load_acquire(&rt->pollers[i]);
+	for (unsigned i = 0; i < rt->worker_count; i++) {
+		struct rill_worker_metrics w;
 
-		if (!p || !p->ops->print_family || !p->ops->print_family(p, out, family, header))
-			continue;
-		header = false;
-		any = true;
+		rill_runtime_worker_metrics(rt, i, &w);
+		m.budget_yields += w.budget_yields;
+		m.timers_pending += w.timers_pending;
+		m.stuck += w.stuck;
+		m.stuck_longest_ns = RILL_MAX(m.stuck_longest_ns, w.stuck_longest_ns);
 	}
-	return any;
+	fill_blocking(&rt->blocking, &m);
+	fill_stacks(rt, &m);
+	*ret_metrics = m;
 }
 
-int rill_runtime_print_metrics(struct rill_runtime *rt, FILE *out)
+struct rill_metrics_snapshot *rill_metrics_snapshot(struct rill_runtime *rt)
 {
-	print_gauge(out, "workers", "Worker threads", rt->worker_count);
-	print_gauge(out, "live_tasks", "Tasks that have not ended", rill_runtime_live_tasks(rt));
-	print_gauge(out, "inject_queue_depth", "Tasks in the inject queue",
-		    rill_load_relaxed(&rt->inject.len));
-	print_gauge(out, "stacks", "Task stacks in use or kept",
-		    rill_load_relaxed(&rt->stacks.count));
-	fprintf(out, "# TYPE rill_remote_schedules counter\n"
-		     "# HELP rill_remote_schedules Wakes and spawns from outside the workers.\n");
-	fprintf(out, "rill_remote_schedules_total %" PRIu64 "\n",
-		rill_runtime_remote_schedules(rt));
-#define X(field, name, help)                                                                       \
-	print_counter(rt, out, name, help, offsetof(struct rill_worker_metrics, field));
-	WORKER_COUNTERS(X)
-#undef X
-	/* Held so that no poller goes away while it prints. */
-	pthread_mutex_lock(&rt->poller_lock);
-	for (unsigned family = 0; print_family(rt, out, family); family++)
-		;
-	pthread_mutex_unlock(&rt->poller_lock);
-	fprintf(out, "# EOF\n");
-	return ferror(out) ? -EIO : 0;
+	struct rill_metrics_snapshot *s =
+		malloc(sizeof(*s) + rt->worker_count * sizeof(s->workers[0]));
+
+	if (!s)
+		return NULL;
+	rill_runtime_metrics(rt, &s->rt);
+	s->worker_count = rt->worker_count;
+	for (unsigned i = 0; i < rt->worker_count; i++)
+		rill_runtime_worker_metrics(rt, i, &s->workers[i]);
+	return s;
 }

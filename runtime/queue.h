@@ -5,6 +5,7 @@
  *
  *   who            may call                          concurrently with
  *   owner          push_back, pop, len               anything
+ *   owner          pop_alone                         nothing: where there are no thieves
  *   another worker steal_into (as owner of dst)      anything
  *
  * head packs two indices: real, the next slot to take, and steal, the first slot that a thief is
@@ -44,6 +45,16 @@ void rill_queue_init(struct rill_queue *q);
 enum rill_queue_push rill_queue_push_back(struct rill_queue *q, struct rill_task *t,
 					  struct rill_task **batch);
 struct rill_task *rill_queue_pop(struct rill_queue *q);
+/* The same where nobody ever steals. */
+static inline struct rill_task *rill_queue_pop_alone(struct rill_queue *q)
+{
+	uint32_t real = (uint32_t)rill_load_relaxed(&q->head);
+
+	if (real == rill_load_relaxed(&q->tail))
+		return NULL;
+	rill_store_relaxed(&q->head, (uint64_t)(real + 1) << 32 | (uint32_t)(real + 1));
+	return rill_load_relaxed(&q->slots[real & (RILL_QUEUE_CAP - 1)]);
+}
 
 /*
  * Takes half of src (rounded up): the last one taken is returned, to be run at once, the others are

@@ -5,72 +5,17 @@
 #include <errno.h>
 #include <rill/time.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "runtime/await.h"
-
-#define WORKERS_MAX 1024
-#define STACK_DEFAULT (64u << 10)
-#define STACK_MIN (16u << 10)
-#define STACK_MAX (1u << 30)
-#define BUDGET_DEFAULT 128
-#define SPIN_NS_DEFAULT 50000
-#define BLOCKING_DEFAULT 512
-
-/* Sanitizers make frames several times as large. */
-#if defined(RILL_ASAN) || defined(RILL_TSAN)
-#define STACK_FACTOR 8
-#else
-#define STACK_FACTOR 1
-#endif
-
-static unsigned allowed_cpus(cpu_set_t *set)
-{
-	if (sched_getaffinity(0, sizeof(*set), set) != 0)
-		return 0;
-	return (unsigned)CPU_COUNT(set);
-}
-
-static int fill_options(struct rill_runtime_options *o, const struct rill_runtime_options *in)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	cpu_set_t set;
-
-	memset(o, 0, sizeof(*o));
-	if (in) {
-		if (in->size == 0)
-			return -EINVAL;
-		memcpy(o, in, RILL_MIN(in->size, sizeof(*o)));
-	}
-	if (o->flavor == RILL_CURRENT_THREAD)
-		o->workers = 1;
-	if (o->workers == 0)
-		o->workers = RILL_MAX(allowed_cpus(&set), 1u);
-	if (o->stack_size == 0)
-		o->stack_size = STACK_DEFAULT;
-	if (o->workers > WORKERS_MAX || o->stack_size < STACK_MIN || o->stack_size > STACK_MAX)
-		return -EINVAL;
-	if (o->start_paused && o->flavor != RILL_CURRENT_THREAD)
-		return -EINVAL;
-	if ((o->cpu_count > 0) != (o->cpus != NULL))
-		return -EINVAL;
-	/* what was asked for, and the guard */
-	o->stack_size = ((o->stack_size + page - 1) & ~(page - 1)) * STACK_FACTOR + page;
-	if (o->budget == 0)
-		o->budget = BUDGET_DEFAULT;
-	if (o->spin_ns == 0)
-		o->spin_ns = SPIN_NS_DEFAULT;
-	if (o->max_blocking == 0)
-		o->max_blocking = BLOCKING_DEFAULT;
-	if (o->seed == 0)
-		rill_rand_secret(&o->seed, sizeof(o->seed));
-	return 0;
-}
+#include "runtime/crash.h"
+#include "runtime/options.h"
+#include "runtime/thread.h"
 
 static int worker_init(struct rill_runtime *rt, unsigned i)
 {
@@ -79,10 +24,13 @@ static int worker_init(struct rill_runtime *rt, unsigned i)
 	w->rt = rt;
 	w->index = i;
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	w->poll_interval = 61;
+	w->poll_interval = rt->o.poll_interval ? rt->o.poll_interval : 61;
 	w->slices_to_poll = w->poll_interval;
+	w->inject_interval = rt->o.inject_interval ? rt->o.inject_interval : 31;
+	w->alone = rt->worker_count == 1;
 	rill_rand_init(&w->rand, rt->o.seed + i);
 	rill_queue_init(&w->queue);
+	rill_queue_init(&w->urgent);
 	rill_wheel_init(&w->wheel, rill_runtime_now(rt));
 	w->wheel_next_ns = UINT64_MAX;
 	return w->wake_fd < 0 ? -errno : 0;
@@ -96,66 +44,74 @@ static void workers_fini(struct rill_runtime *rt)
 		if (w->rt && w->wake_fd >= 0)
 			close(w->wake_fd);
 	}
+	rill_trace_fini(rt);
 	free(rt->workers);
-}
-
-/* The i-th CPU that the process may use. */
-static int nth_cpu(const cpu_set_t *set, unsigned i)
-{
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, set) && i-- == 0)
-			return cpu;
-	return -1;
 }
 
 /* Pinning is a wish: a container may forbid it, and the worker then runs where the kernel puts it.
  */
 static void pin(struct rill_worker *w)
 {
-	const struct rill_runtime_options *o = &w->rt->o;
-	cpu_set_t allowed, one;
-	unsigned count = allowed_cpus(&allowed);
-	int cpu = -1;
+	const int *cpus = w->rt->o.cpus;
+	cpu_set_t one;
 
-	if (o->cpus)
-		cpu = o->cpus[w->index % o->cpu_count];
-	else if (!o->no_pin && count > 0 && w->rt->worker_count <= count)
-		cpu = nth_cpu(&allowed, w->index);
-	if (cpu < 0 || cpu >= CPU_SETSIZE)
+	if (!cpus)
 		return;
 	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
+	CPU_SET(cpus[w->index], &one);
 	pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+}
+
+/* In which order each worker tries its victims. */
+static int victims_init(struct rill_runtime *rt)
+{
+	struct rill_topology topology;
+	int r = rill_topology_init(&topology, RILL_SYSFS_NODES);
+
+	if (r < 0)
+		return r;
+	r = rill_topology_order(&topology, rt->o.cpus, rt->worker_count, &rt->victims);
+	rill_topology_fini(&topology);
+	return r;
 }
 
 static void *worker_thread(void *arg)
 {
 	struct rill_worker *w = arg;
 
+	const struct rill_hooks *h = &w->rt->o.hooks;
+
 	pin(w);
+	if (h->thread_start)
+		h->thread_start(h->user, (int)w->index);
 	rill_worker_run(w, NULL, NULL);
+	if (h->thread_stop)
+		h->thread_stop(h->user, (int)w->index);
 	return NULL;
+}
+
+/* Names are for people: one that is refused is no error. */
+static void name_thread(struct rill_worker *w)
+{
+	const struct rill_runtime_options *o = &w->rt->o;
+	char name[16];
+
+	snprintf(name, sizeof(name), "%.10s-%u", w->rt->name, w->index);
+	if (o->thread_name)
+		o->thread_name(o->thread_name_user, (int)w->index, name, sizeof(name));
+	pthread_setname_np(w->thread, name);
 }
 
 static int start_thread(struct rill_worker *w)
 {
-	sigset_t all, old;
-	char name[16];
+	int r = rill_thread_create(&w->thread, w->rt->o.thread_stack_size, worker_thread, w);
 
-	/* Signals are for the program's own threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int r = pthread_create(&w->thread, NULL, worker_thread, w);
-
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r != 0)
-		return -r;
-	snprintf(name, sizeof(name), "%.10s-%u", w->rt->name, w->index);
-	pthread_setname_np(w->thread, name);
-	return 0;
+	if (r == 0)
+		name_thread(w);
+	return r;
 }
 
-static void stop_threads(struct rill_runtime *rt, unsigned started)
+void rill_runtime_stop_threads(struct rill_runtime *rt, unsigned started)
 {
 	/* seq_cst: before the kicks; pairs with work_left() */
 	rill_store_seq_cst(&rt->stop, true);
@@ -165,19 +121,26 @@ static void stop_threads(struct rill_runtime *rt, unsigned started)
 		pthread_join(rt->workers[i].thread, NULL);
 }
 
-static void runtime_free(struct rill_runtime *rt)
+void rill_runtime_free(struct rill_runtime *rt)
 {
 	rill_monitor_stop(rt);
 	rill_blocking_pool_fini(&rt->blocking);
 	/* acquire: pairs with rill_runtime_exit(): somebody's wake may not have returned yet */
 	while (rill_load_acquire(&rt->outside) > 0)
 		sched_yield();
+	rill_observe_fini(rt);
 	workers_fini(rt);
 	rill_stack_pool_fini(&rt->stacks);
+	for (unsigned i = 0; i < RILL_STACK_CLASSES; i++)
+		rill_stack_pool_fini(&rt->stack_classes[i]);
 	pthread_mutex_destroy(&rt->poller_lock);
 	pthread_mutex_destroy(&rt->drive_lock);
+	rill_victims_free(rt->victims);
+	rill_options_release(&rt->o);
 	free(rt);
 }
+
+static RILL_ATOMIC(uint64_t) next_runtime_id = 1;
 
 static struct rill_runtime *runtime_alloc(const struct rill_runtime_options *o)
 {
@@ -187,21 +150,29 @@ static struct rill_runtime *runtime_alloc(const struct rill_runtime_options *o)
 		return NULL;
 	memset(rt, 0, sizeof(*rt));
 	rt->o = *o;
-	snprintf(rt->name, sizeof(rt->name), "%.10s", o->name ? o->name : "rill");
+	snprintf(rt->name, sizeof(rt->name), "%s", o->name);
+	rt->id = rill_fetch_add_relaxed(&next_runtime_id, 1);
 	rt->worker_count = o->workers;
 	rt->paused = o->start_paused;
-	rt->paused_ns = rill_clock_mono();
+	rt->any_urgent = o->shuffle;
+	rt->paused_ns = o->start_paused ? rill_clock_mono() : 0;
 	/* all workers count as awake from the start */
 	rt->idle.word = o->workers << 16;
 	pthread_mutex_init(&rt->poller_lock, NULL);
 	pthread_mutex_init(&rt->drive_lock, NULL);
 	rill_list_init(&rt->drive_queue);
-	rill_stack_pool_init(&rt->stacks, o->stack_size);
-	rill_blocking_pool_init(&rt->blocking, o->max_blocking);
+	rill_stack_pool_init(&rt->stacks, rill_stack_bytes(o->stack_size));
+	for (unsigned i = 0; i < RILL_STACK_CLASSES; i++)
+		rill_stack_pool_init(&rt->stack_classes[i],
+				     rill_stack_bytes(RILL_STACK_CLASS_MIN << i));
+	rill_blocking_pool_init(&rt->blocking, rt);
 	rt->workers = aligned_alloc(RILL_CACHE_LINE, rt->worker_count * sizeof(*rt->workers));
-	if (!rt->workers) {
+	rt->handle = rill_handle_create(rt);
+	if (!rt->workers || !rt->handle) {
 		rt->worker_count = 0;
-		runtime_free(rt);
+		rt->o.cpus = NULL; /* the caller's still */
+		rill_handle_put(rt->handle);
+		rill_runtime_free(rt);
 		return NULL;
 	}
 	memset(rt->workers, 0, rt->worker_count * sizeof(*rt->workers));
@@ -211,133 +182,55 @@ static struct rill_runtime *runtime_alloc(const struct rill_runtime_options *o)
 int rill_runtime_create(const struct rill_runtime_options *in, struct rill_runtime **ret_rt)
 {
 	struct rill_runtime_options o;
-	int r = fill_options(&o, in);
+
+	if (rill_worker_current()) {
+		rill_options_fail(
+			"a task cannot create a runtime: its worker would have to wait for "
+			"it; create it on a thread of its own");
+		return -EDEADLK;
+	}
+	int r = rill_options_fill(&o, in);
 
 	if (r < 0)
 		return r;
-	if (rill_worker_current())
-		return -EDEADLK;
 	struct rill_runtime *rt = runtime_alloc(&o);
 
-	if (!rt)
+	if (!rt) {
+		rill_options_release(&o);
+		rill_options_fail("no memory for %u workers", o.workers);
 		return -ENOMEM;
-	for (unsigned i = 0; i < rt->worker_count && r == 0; i++)
+	}
+	r = victims_init(rt);
+	rill_crash_install_default();
+	for (unsigned i = 0; r == 0 && i < rt->worker_count; i++)
 		r = worker_init(rt, i);
-	if (r == 0 && rt->worker_count > 1)
+	if (r == 0)
+		r = rill_trace_init(rt);
+	if (r == 0)
+		r = rill_observe_init(rt);
+	if (r == 0)
 		r = rill_monitor_start(rt);
 	for (unsigned i = 0; i < rt->worker_count && r == 0 && o.flavor == RILL_MULTI_THREAD; i++) {
 		r = start_thread(&rt->workers[i]);
 		if (r < 0)
-			stop_threads(rt, i);
+			rill_runtime_stop_threads(rt, i);
 	}
 	if (r < 0) {
-		runtime_free(rt);
+		rill_handle_put(rt->handle);
+		rill_runtime_free(rt);
+		rill_options_fail("the system refuses what the runtime needs: %s", strerror(-r));
 		return r;
 	}
 	*ret_rt = rt;
 	return 0;
 }
 
-/* ---- the end ---- */
-
-struct abort_scan {
-	bool any;
-};
-
-static void abort_live(struct rill_task *t, void *ctx)
+void rill_runtime_for_each_task(struct rill_runtime *rt, void (*visit)(struct rill_task *, void *),
+				void *ctx)
 {
-	struct abort_scan *scan = ctx;
-	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
-
-	/* seq_cst: after the store of closing; pairs with may_spawn() and rill_task_put() */
-	if (!rill_load_seq_cst(&t->live))
-		return;
-	/* Ended, and only a handle keeps it. acquire: pairs with rill_task_complete() */
-	if (rill_load_acquire(&t->join) == RILL_JOIN_DONE)
-		return;
-	scan->any = true;
-	/*
-	 * Once is enough; more would keep a task in its shielded clean-up from ever sleeping, and a
-	 * paused clock from jumping.
-	 */
-	if (rill_load_relaxed(&t->waiter.aborted))
-		return;
-	/*
-	 * The task may end and its memory serve another meanwhile: then that one is aborted, which
-	 * is what it is in for anyhow. release: as in rill_abort()
-	 */
-	rill_store_release(&t->waiter.aborted, true);
-	rill_wake_add(&batch, &t->waiter);
-	rill_wake_flush(&batch);
-}
-
-static bool abort_all(struct rill_runtime *rt)
-{
-	struct abort_scan scan = {.any = false};
-
-	rill_stack_for_each(&rt->stacks, abort_live, &scan);
-	return scan.any;
-}
-
-struct drain {
-	struct rill_runtime *rt;
-	bool aborted;
-};
-
-/* Looks at every stack only at the start, and when the counters say that all have ended. */
-static bool all_ended(void *ctx)
-{
-	struct drain *d = ctx;
-
-	if (d->aborted && rill_runtime_live_tasks(d->rt) > 0)
-		return false;
-	d->aborted = true;
-	return !abort_all(d->rt);
-}
-
-void rill_runtime_quiesce(struct rill_runtime *rt)
-{
-	/* seq_cst: before the kicks and the looks; pairs with take_turn() and work_left() */
-	uint64_t epoch = rill_fetch_add_seq_cst(&rt->epoch, 1) + 1;
-	struct rill_worker *self = rill_worker_current();
-	struct rill_scope shield;
-
-	/* An aborted caller must still sleep, or its own worker never comes round. */
-	rill_scope_begin_shield(&shield);
-	for (unsigned i = 0; i < rt->worker_count; i++) {
-		struct rill_worker *w = &rt->workers[i];
-
-		if (w != self)
-			rill_idle_kick(w);
-		/* seq_cst: pairs with worker_enter(); acquire: with worker_exit() and take_turn()
-		 */
-		while (rill_load_seq_cst(&w->running) && rill_load_acquire(&w->epoch_seen) < epoch)
-			rill_sleep(50 * RILL_US);
-	}
-	rill_scope_end(&shield);
-}
-
-int rill_runtime_destroy(struct rill_runtime *rt)
-{
-	if (!rt)
-		return 0;
-	if (rill_worker_current())
-		return -EDEADLK;
-	/* seq_cst: closing, then the scans; pairs with may_spawn() for plain threads */
-	rill_store_seq_cst(&rt->closing, true);
-	if (rt->o.flavor == RILL_CURRENT_THREAD) {
-		struct drain drain = {.rt = rt};
-
-		rill_worker_run(&rt->workers[0], all_ended, &drain);
-	} else {
-		/* After this no worker can still believe that spawning is allowed. */
-		rill_runtime_quiesce(rt);
-		while (abort_all(rt))
-			rill_sleep(100 * RILL_US);
-		stop_threads(rt, rt->worker_count);
-	}
-	runtime_free(rt);
-	return 0;
+	rill_stack_for_each(&rt->stacks, visit, ctx);
+	for (unsigned i = 0; i < RILL_STACK_CLASSES; i++)
+		rill_stack_for_each(&rt->stack_classes[i], visit, ctx);
 }
 
 /* ---- block_on ---- */
@@ -362,6 +255,16 @@ static bool drive_begin(struct rill_runtime *rt, struct drive_waiter *me)
 	rt->driven = true;
 	if (!idle)
 		rill_list_push_back(&rt->drive_queue, &me->link);
+	pthread_mutex_unlock(&rt->drive_lock);
+	return idle;
+}
+
+bool rill_runtime_try_drive(struct rill_runtime *rt)
+{
+	pthread_mutex_lock(&rt->drive_lock);
+	bool idle = !rt->driven;
+
+	rt->driven = true;
 	pthread_mutex_unlock(&rt->drive_lock);
 	return idle;
 }
@@ -446,6 +349,21 @@ int rill_block_on(struct rill_runtime *rt, void *(*fn)(void *), void *arg, void 
 out:
 	rill_token_destroy(token);
 	return r;
+}
+
+uint64_t rill_runtime_id(const struct rill_runtime *rt)
+{
+	return rt->id;
+}
+
+const char *rill_runtime_name(const struct rill_runtime *rt)
+{
+	return rt->name;
+}
+
+enum rill_flavor rill_runtime_flavor(const struct rill_runtime *rt)
+{
+	return rt->o.flavor;
 }
 
 unsigned rill_runtime_workers(const struct rill_runtime *rt)

@@ -6,20 +6,32 @@
 #include <pthread.h>
 #include <rill/runtime.h>
 
+#include "base/clock.h"
 #include "base/rand.h"
 #include "base/spinlock.h"
 #include "base/wheel.h"
 #include "runtime/blocking.h"
+#include "runtime/handle.h"
+#include "runtime/metrics.h"
 #include "runtime/monitor.h"
+#include "runtime/observe.h"
 #include "runtime/poller.h"
 #include "runtime/queue.h"
 #include "runtime/stack.h"
 #include "runtime/task.h"
+#include "runtime/topology.h"
+#include "runtime/trace.h"
 
-/* Tasks from outside, and what overflowed. A list under a lock; the length may be read without. */
+/* Runnable tasks from elsewhere. A list under a lock; the length may be read without. */
 struct rill_inject {
 	struct rill_spinlock lock;
 	RILL_ATOMIC(uint32_t) len;
+	struct rill_waiter *first;
+	struct rill_waiter *last;
+};
+
+/* The owner's own, linked by waiter.next. */
+struct rill_task_list {
 	struct rill_waiter *first;
 	struct rill_waiter *last;
 };
@@ -40,6 +52,7 @@ struct rill_worker {
 
 	/* The owner's, on every slice. */
 	struct rill_task *current RILL_CACHE_ALIGNED;
+	struct rill_task *previous;  /* has left its slice; whoever runs next finishes it */
 	struct rill_context context; /* of the loop, while a task runs */
 	struct rill_fiber fiber;
 	uint64_t now_ns;	 /* see rill_worker_now() */
@@ -49,13 +62,19 @@ struct rill_worker {
 	unsigned lifo_runs;	 /* in a row */
 	unsigned slices_to_poll; /* until the next turn */
 	unsigned poll_interval;	 /* self-tuned */
-	unsigned inject_tick;
+	unsigned ticks;		 /* slices since the inject queue went first */
+	unsigned inject_interval;
+	unsigned urgent_runs; /* in a row */
+	uint64_t slice_ns;    /* EWMA of the length of a slice */
+	struct rill_trace_ring trace;
 	struct rill_rand rand;
-	struct rill_waiter *defer_first; /* yielded: run after the next turn */
-	struct rill_waiter *defer_last;
+	struct rill_task_list defer; /* yielded: run after the next turn */
+	struct rill_task_list own;   /* runnable, and only here: pinned, or w is alone */
 	struct rill_stack_cache stacks;
-	struct rill_worker_metrics metrics;
+	struct rill_worker_counters metrics; /* read by others; see metrics.h for the timers */
+	struct rill_watch watch;	     /* see observe.h; read by others */
 	bool searching;
+	bool alone; /* the runtime's only worker: nobody steals */
 
 	/* Written by the owner, read by others. */
 	RILL_ATOMIC(uint64_t) beat RILL_CACHE_ALIGNED; /* grows with every turn */
@@ -72,23 +91,44 @@ struct rill_worker {
 	struct rill_spinlock wheel_lock;
 	struct rill_wheel wheel;
 	struct rill_queue queue;
+	struct rill_queue urgent;
+	struct rill_inject inbox; /* tasks for this worker, from others */
+
+	/* For those who look on (peek.h). */
+	RILL_ATOMIC(int) tid;		      /* of the thread in the loop, or 0; by that thread */
+	RILL_ATOMIC(struct rill_peek *) peek; /* by the first who looks */
 };
+
+/* Task stacks of other sizes than the runtime's: 16 KiB << class. */
+#define RILL_STACK_CLASSES 17
 
 struct rill_runtime {
 	struct rill_runtime_options o; /* defaults filled in */
-	char name[16];
+	char name[32];
 	unsigned worker_count;
 	struct rill_worker *workers;
-	struct rill_stack_pool stacks;
+	struct rill_victims *victims; /* for each worker */
+	uint64_t id;
+	struct rill_handle *handle;
+	struct rill_stack_pool stacks; /* of the default size */
+	struct rill_stack_pool stack_classes[RILL_STACK_CLASSES];
 	struct rill_blocking_pool blocking;
 	struct rill_monitor monitor;
+	RILL_ATOMIC(bool) observed; /* see observe.h; once set it stays so */
+	bool ticks_are_ns;	    /* see ticks.h; set at the start */
 	bool paused;
-	RILL_ATOMIC(uint64_t) paused_ns; /* the clock, when paused */
+	/* The clock, when paused; else how far it is ahead of the machine's (rill_clock_resume())
+	 */
+	RILL_ATOMIC(uint64_t) paused_ns;
+	RILL_ATOMIC(bool) any_urgent; /* there has been an urgent task, or shuffle */
 
 	struct rill_inject inject RILL_CACHE_ALIGNED;
+	struct rill_inject urgent;
 	struct rill_idle_state idle;
 	RILL_ATOMIC(uint64_t) remote_schedules RILL_CACHE_ALIGNED;
 	RILL_ATOMIC(uint64_t) external_spawns;
+	RILL_ATOMIC(uint64_t) failed_tasks; /* detached, and ended by rill_fail() */
+	RILL_ATOMIC(bool) failed;	    /* see rill_runtime_fail() */
 	RILL_ATOMIC(uint64_t) epoch;
 	RILL_ATOMIC(bool) closing;     /* no more spawns */
 	RILL_ATOMIC(bool) any_stuck;   /* by the monitor */
@@ -144,7 +184,31 @@ static inline void rill_runtime_exit(struct rill_runtime *rt)
 /* Makes a claimed or new task runnable, from anywhere. */
 void rill_schedule(struct rill_task *t);
 struct rill_task *rill_inject_pop(struct rill_inject *q);
-void rill_inject_push(struct rill_runtime *rt, struct rill_task *t);
+/* All of it, in order. */
+struct rill_task_list rill_inject_pop_all(struct rill_inject *q);
+
+/* Into the slot for the task that runs next; what was in it. */
+static inline struct rill_task *rill_lifo_swap(struct rill_worker *w, struct rill_task *t)
+{
+	if (w->alone) {
+		struct rill_task *old = rill_load_relaxed(&w->lifo);
+
+		rill_store_relaxed(&w->lifo, t);
+		return old;
+	}
+	/* acq_rel: whoever takes a task out of the slot, a reliever perhaps, sees it whole */
+	return rill_exchange_acq_rel(&w->lifo, t);
+}
+
+static inline void rill_task_list_push(struct rill_task_list *l, struct rill_task *t)
+{
+	t->waiter.next = NULL;
+	if (l->last)
+		l->last->next = &t->waiter;
+	else
+		l->first = &t->waiter;
+	l->last = &t->waiter;
+}
 
 /* ---- idle.c ---- */
 /* Wakes a sleeping worker if nobody is searching already. */
@@ -159,23 +223,29 @@ void rill_idle_kick(struct rill_worker *w);
 /* ---- worker.c ---- */
 /* Runs w on this thread until until(ctx) or the runtime stops. */
 void rill_worker_run(struct rill_worker *w, bool (*until)(void *), void *ctx);
-/* From a task: leaves its stack for the scheduler's. Inline, as run_task() in worker.c. */
-static RILL_ALWAYS_INLINE void rill_worker_leave(struct rill_task *t, enum rill_task_action action)
-{
-	struct rill_worker *w = rill_worker_current();
-
-	t->action = (uint8_t)action;
-	rill_fiber_leave(&t->fiber, &w->fiber, action == RILL_TASK_EXIT);
-	rill_context_switch(&t->context, &w->context);
-#ifdef RILL_ASAN
-	/* w may be another worker's now, who has to learn the bounds of its own stack */
-	rill_fiber_arrive(&t->fiber, &rill_worker_current()->fiber);
-#endif
-}
+/* Runs one slice of t on this thread, and nothing else; w's loop must not be running. */
+void rill_worker_step(struct rill_worker *w, struct rill_task *t);
 
 /* Polls the pollers whose home is worker home, on worker w. */
 bool rill_worker_poll_home(struct rill_worker *w, unsigned home, bool foreign);
 bool rill_worker_fire_timers(struct rill_worker *wheel_owner, uint64_t now);
+
+/* ---- observe.c ---- */
+/* w's time goes into phase from now on. On its own thread. */
+static inline void rill_phase_enter(struct rill_worker *w, enum rill_phase phase)
+{
+	struct rill_phases *p = &w->watch.phases;
+
+	if (rill_load_relaxed(&p->phase) != (uint32_t)phase)
+		rill_phases_charge(p, (uint32_t)phase,
+				   w->rt->ticks_are_ns ? rill_worker_now(w) : rill_cycles());
+}
+
+/* The present phase turned out to be another. */
+static inline void rill_phase_was(struct rill_worker *w, enum rill_phase phase)
+{
+	rill_store_relaxed(&w->watch.phases.phase, (uint32_t)phase);
+}
 
 /* ---- timer.c ---- */
 void rill_task_timer_arm(struct rill_task *t, struct rill_worker *w, uint64_t deadline_ns);
@@ -187,5 +257,18 @@ void rill_task_timer_cancel(struct rill_task *t);
  * hidden from the workers before is used by none of them after.
  */
 void rill_runtime_quiesce(struct rill_runtime *rt);
+
+/* Parts of making one and of its end. */
+void rill_runtime_stop_threads(struct rill_runtime *rt, unsigned started);
+void rill_runtime_free(struct rill_runtime *rt);
+/* CURRENT_THREAD: true when nobody was driving, and the caller does from now on, for good. */
+bool rill_runtime_try_drive(struct rill_runtime *rt);
+
+/* For RILL_FAILURE_SHUTDOWN: no more spawns, and every task is aborted. From any thread. */
+void rill_runtime_fail(struct rill_runtime *rt);
+
+/* Every task there is, idle ones included, on stacks of all sizes. */
+void rill_runtime_for_each_task(struct rill_runtime *rt, void (*visit)(struct rill_task *, void *),
+				void *ctx);
 
 #endif

@@ -22,12 +22,6 @@ static void inject_append(struct rill_inject *q, struct rill_waiter *first,
 	rill_spin_unlock(&q->lock);
 }
 
-void rill_inject_push(struct rill_runtime *rt, struct rill_task *t)
-{
-	inject_append(&rt->inject, &t->waiter, &t->waiter, 1);
-	rill_idle_notify(rt);
-}
-
 struct rill_task *rill_inject_pop(struct rill_inject *q)
 {
 	struct rill_waiter *w;
@@ -46,51 +40,122 @@ struct rill_task *rill_inject_pop(struct rill_inject *q)
 	return w ? rill_task_of(w) : NULL;
 }
 
+struct rill_task_list rill_inject_pop_all(struct rill_inject *q)
+{
+	struct rill_task_list l;
+
+	rill_spin_lock(&q->lock);
+	l = (struct rill_task_list){q->first, q->last};
+	q->first = NULL;
+	q->last = NULL;
+	rill_store_relaxed(&q->len, 0);
+	rill_spin_unlock(&q->lock);
+	return l;
+}
+
 /* Half the queue and t, as one batch. */
-static void spill(struct rill_worker *w, struct rill_task **batch, struct rill_task *t)
+static void spill(struct rill_worker *w, struct rill_inject *to, struct rill_task **batch,
+		  struct rill_task *t)
 {
 	const unsigned n = RILL_QUEUE_CAP / 2;
 
 	for (unsigned i = 0; i + 1 < n; i++)
 		batch[i]->waiter.next = &batch[i + 1]->waiter;
 	batch[n - 1]->waiter.next = &t->waiter;
-	inject_append(&w->rt->inject, &batch[0]->waiter, &t->waiter, n + 1);
+	inject_append(to, &batch[0]->waiter, &t->waiter, n + 1);
 	rill_counter_add(&w->metrics.overflows, 1);
 }
 
-static void push_local(struct rill_worker *w, struct rill_task *t)
+/* Into a ring of w's own; what does not fit goes to the shared queue of its kind. */
+static void push_ring(struct rill_worker *w, struct rill_queue *q, struct rill_inject *shared,
+		      struct rill_task *t)
 {
 	struct rill_task *batch[RILL_QUEUE_CAP / 2];
 
-	switch (rill_queue_push_back(&w->queue, t, batch)) {
+	switch (rill_queue_push_back(q, t, batch)) {
 	case RILL_QUEUE_PUSHED:
 		break;
 	case RILL_QUEUE_BUSY:
-		inject_append(&w->rt->inject, &t->waiter, &t->waiter, 1);
+		inject_append(shared, &t->waiter, &t->waiter, 1);
 		break;
 	case RILL_QUEUE_OVERFLOW:
-		spill(w, batch, t);
+		spill(w, shared, batch, t);
 		break;
 	}
+	if (!w->alone)
+		rill_idle_notify(w->rt);
 }
 
 /* Once t is in the queue it may run, end, and its runtime with it: who is in here is counted. */
-static void schedule_outside(struct rill_task *t)
+static void schedule_outside(struct rill_task *t, struct rill_inject *to)
 {
 	struct rill_runtime *rt = t->rt;
 
 	rill_runtime_enter(rt);
 	rill_fetch_add_relaxed(&rt->remote_schedules, 1);
-	rill_inject_push(rt, t);
+	inject_append(to, &t->waiter, &t->waiter, 1);
+	rill_idle_notify(rt);
 	rill_runtime_exit(rt);
+}
+
+static void push_inbox(struct rill_worker *home, struct rill_task *t)
+{
+	struct rill_runtime *rt = t->rt;
+
+	rill_runtime_enter(rt);
+	rill_fetch_add_relaxed(&rt->remote_schedules, 1);
+	inject_append(&home->inbox, &t->waiter, &t->waiter, 1);
+	/* seq_cst: after the length; pairs with rill_idle_park(): it sees t, or we see that it
+	 * sleeps
+	 */
+	if (rill_load_seq_cst(&home->park_deadline) != 0)
+		rill_idle_kick(home);
+	rill_runtime_exit(rt);
+}
+
+/* For tasks that may not go just anywhere. w: the caller's worker, if it is of t's runtime. */
+static RILL_NOINLINE void schedule_placed(struct rill_worker *w, struct rill_task *t, uint8_t place)
+{
+	struct rill_worker *home = &t->rt->workers[t->home];
+
+	if (place & RILL_TASK_MANUAL) {
+		/* release: pairs with the stepper's acquire */
+		rill_store_release(&t->ready, true);
+		return;
+	}
+	if ((place & (RILL_TASK_PINNED | RILL_TASK_HOMING)) && w != home) {
+		push_inbox(home, t);
+		return;
+	}
+	if (w)
+		rill_counter_add(&w->metrics.local_schedules, 1);
+	/* At home it is like any other from now on. */
+	rill_store_relaxed(&t->place, place & ~RILL_TASK_HOMING);
+	if (place & RILL_TASK_PINNED)
+		rill_task_list_push(&w->own, t);
+	else if (!(place & RILL_TASK_URGENT))
+		push_ring(w, &w->queue, &t->rt->inject, t);
+	else if (w)
+		push_ring(w, &w->urgent, &t->rt->urgent, t);
+	else
+		schedule_outside(t, &t->rt->urgent);
 }
 
 void rill_schedule(struct rill_task *t)
 {
 	struct rill_worker *w = rill_worker_current();
+	uint8_t place = rill_load_relaxed(&t->place);
 
-	if (!w || w->rt != t->rt) {
-		schedule_outside(t);
+	if (w && w->rt != t->rt)
+		w = NULL;
+	if (RILL_UNLIKELY(rill_load_relaxed(&t->rt->observed)))
+		rill_observe_wake(t);
+	if (RILL_UNLIKELY(place != 0)) {
+		schedule_placed(w, t, place);
+		return;
+	}
+	if (!w) {
+		schedule_outside(t, &t->rt->inject);
 		return;
 	}
 	rill_counter_add(&w->metrics.local_schedules, 1);
@@ -98,15 +163,12 @@ void rill_schedule(struct rill_task *t)
 	 * Woken by a task: most likely to be run next, while its message is in the cache. Woken by
 	 * a packet or a timer: in the order of their coming.
 	 */
-	if (w->current) {
-		/* acq_rel: whoever takes t out of the slot, a thief perhaps, sees it whole */
-		t = rill_exchange_acq_rel(&w->lifo, t);
+	if (w->current && !w->rt->o.no_lifo) {
+		t = rill_lifo_swap(w, t);
 		if (!t)
 			return;
 	}
-	push_local(w, t);
-	if (w->rt->worker_count > 1)
-		rill_idle_notify(w->rt);
+	push_ring(w, &w->queue, &w->rt->inject, t);
 }
 
 void rill_wake_flush_slow(struct rill_wake_batch *b)

@@ -63,10 +63,9 @@ void rill_scope_end(struct rill_scope *s)
 
 static int abort_check(struct rill_waiter *self)
 {
-	if (RILL_LIKELY(!rill_load_relaxed(&self->aborted)))
+	if (RILL_LIKELY(!rill_waiter_aborted(self)))
 		return 0;
-	if (self->is_task)
-		rill_task_of(self)->abort_seen = true;
+	rill_task_of(self)->abort_seen = true;
 	return -ECANCELED;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/stack.h"
 
+#include "runtime/runtime.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,7 +17,9 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-#define SLAB_STACKS 64
+/* Stacks per slab, fewer when they are large. */
+#define SLAB_STACKS 64u
+#define SLAB_BYTES_MAX ((size_t)64 << 20)
 
 /*
  * Tops of stacks at one alignment fall into the same few sets of the L1 cache, so each is shifted
@@ -24,10 +28,26 @@
 #define COLOURS 32
 #define COLOUR_BYTES 64
 
+/* Sanitizers make frames several times as large. */
+#if defined(RILL_ASAN) || defined(RILL_TSAN)
+#define STACK_FACTOR 8
+#else
+#define STACK_FACTOR 1
+#endif
+
+size_t rill_stack_bytes(size_t usable)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return ((usable + page - 1) & ~(page - 1)) * STACK_FACTOR + page;
+}
+
 void rill_stack_pool_init(struct rill_stack_pool *p, size_t stack_size)
 {
 	memset(p, 0, sizeof(*p));
 	p->stack_size = stack_size;
+	p->slab_stacks = (unsigned)RILL_MIN(RILL_MAX(SLAB_BYTES_MAX / stack_size, (size_t)1),
+					    (size_t)SLAB_STACKS);
 }
 
 static struct rill_task *task_at(const struct rill_stack_pool *p, const struct rill_stack_slab *s,
@@ -41,9 +61,9 @@ static struct rill_task *task_at(const struct rill_stack_pool *p, const struct r
 
 static void slab_free(struct rill_stack_pool *p, struct rill_stack_slab *s)
 {
-	for (unsigned i = 0; i < SLAB_STACKS; i++)
+	for (unsigned i = 0; i < p->slab_stacks; i++)
 		rill_fiber_fini(&task_at(p, s, i)->fiber);
-	munmap(s->base, SLAB_STACKS * p->stack_size);
+	munmap(s->base, p->slab_stacks * p->stack_size);
 	free(s);
 }
 
@@ -59,6 +79,7 @@ void rill_stack_pool_fini(struct rill_stack_pool *p)
 	}
 	p->slabs = NULL;
 	p->free = NULL;
+	p->cold = NULL;
 }
 
 static int guard_install(uint8_t *at, size_t page)
@@ -78,6 +99,7 @@ static void task_prepare(struct rill_stack_pool *p, struct rill_stack_slab *s, u
 	t->waiter.is_task = true;
 	rill_store_relaxed(&t->waiter.state, RILL_WAITER_NOTIFIED | RILL_WAITER_PARKED);
 	t->stack_low = low;
+	t->pool = p;
 	rill_fiber_init(&t->fiber, low, (size_t)((uint8_t *)t - low));
 	rill_timer_init(&t->timer);
 #ifdef RILL_HAVE_VALGRIND
@@ -88,7 +110,7 @@ static void task_prepare(struct rill_stack_pool *p, struct rill_stack_slab *s, u
 static struct rill_stack_slab *slab_map(struct rill_stack_pool *p)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t len = SLAB_STACKS * p->stack_size;
+	size_t len = p->slab_stacks * p->stack_size;
 	struct rill_stack_slab *s = malloc(sizeof(*s));
 
 	if (!s)
@@ -99,10 +121,10 @@ static struct rill_stack_slab *slab_map(struct rill_stack_pool *p)
 		goto err_free;
 	/* A huge page would make every idle task cost 2 MiB. */
 	madvise(s->base, len, MADV_NOHUGEPAGE);
-	for (unsigned i = 0; i < SLAB_STACKS; i++)
+	for (unsigned i = 0; i < p->slab_stacks; i++)
 		if (guard_install(s->base + i * p->stack_size, page) != 0)
 			goto err_unmap;
-	for (unsigned i = 0; i < SLAB_STACKS; i++)
+	for (unsigned i = 0; i < p->slab_stacks; i++)
 		task_prepare(p, s, i, page);
 	return s;
 
@@ -113,16 +135,27 @@ err_free:
 	return NULL;
 }
 
+static struct rill_task *pop_locked(struct rill_stack_pool *p, struct rill_waiter **list)
+{
+	struct rill_waiter *w = *list;
+
+	if (w)
+		*list = w->next;
+	if (w && list == &p->free && --p->free_count < p->free_low)
+		p->free_low = p->free_count;
+	return w ? rill_task_of(w) : NULL;
+}
+
+/* A warm one if there is one. */
 static struct rill_task *pool_pop(struct rill_stack_pool *p)
 {
-	struct rill_waiter *w;
-
 	rill_spin_lock(&p->lock);
-	w = p->free;
-	if (w)
-		p->free = w->next;
+	struct rill_task *t = pop_locked(p, &p->free);
+
+	if (!t)
+		t = pop_locked(p, &p->cold);
 	rill_spin_unlock(&p->lock);
-	return w ? rill_task_of(w) : NULL;
+	return t;
 }
 
 static void pool_push(struct rill_stack_pool *p, struct rill_task *t)
@@ -130,6 +163,7 @@ static void pool_push(struct rill_stack_pool *p, struct rill_task *t)
 	rill_spin_lock(&p->lock);
 	t->waiter.next = p->free;
 	p->free = &t->waiter;
+	p->free_count++;
 	rill_spin_unlock(&p->lock);
 }
 
@@ -143,13 +177,14 @@ static struct rill_task *pool_grow(struct rill_stack_pool *p)
 	s->next = rill_load_relaxed(&p->slabs);
 	/* release: pairs with the acquire in rill_stack_for_each() */
 	rill_store_release(&p->slabs, s);
-	for (unsigned i = 1; i < SLAB_STACKS; i++) {
+	for (unsigned i = 1; i < p->slab_stacks; i++) {
 		struct rill_task *t = task_at(p, s, i);
 
 		t->waiter.next = p->free;
 		p->free = &t->waiter;
 	}
-	rill_counter_add(&p->count, SLAB_STACKS);
+	p->free_count += p->slab_stacks - 1;
+	rill_counter_add(&p->count, p->slab_stacks);
 	rill_spin_unlock(&p->lock);
 	return task_at(p, s, 0);
 }
@@ -185,6 +220,78 @@ void rill_stack_for_each(struct rill_stack_pool *p, void (*visit)(struct rill_ta
 {
 	/* acquire: pairs with the release in pool_grow() */
 	for (struct rill_stack_slab *s = rill_load_acquire(&p->slabs); s; s = s->next)
-		for (unsigned i = 0; i < SLAB_STACKS; i++)
+		for (unsigned i = 0; i < p->slab_stacks; i++)
 			visit(task_at(p, s, i), ctx);
+}
+
+/* ---- what is touched, and giving it back ---- */
+
+static uintptr_t page_of(const void *at, size_t page)
+{
+	return (uintptr_t)at & ~(uintptr_t)(page - 1);
+}
+
+unsigned rill_stack_trim(struct rill_stack_pool *p, unsigned max)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned n = 0;
+
+	rill_spin_lock(&p->lock);
+	uint64_t idle = RILL_MIN(p->free_low, (uint64_t)max);
+
+	p->free_low = p->free_count;
+	rill_spin_unlock(&p->lock);
+	for (; n < idle; n++) {
+		rill_spin_lock(&p->lock);
+		struct rill_task *t = pop_locked(p, &p->free);
+
+		rill_spin_unlock(&p->lock);
+		if (!t)
+			break;
+		/* The task stays: its state word has to be there for a late wake. */
+		uintptr_t low = (uintptr_t)t->stack_low;
+
+		madvise(t->stack_low, page_of(t, page) - low, MADV_DONTNEED);
+		rill_spin_lock(&p->lock);
+		t->waiter.next = p->cold;
+		p->cold = &t->waiter;
+		rill_spin_unlock(&p->lock);
+	}
+	if (n > 0)
+		rill_fetch_add_relaxed(&p->trimmed, n);
+	return n;
+}
+
+size_t rill_stack_touched(const struct rill_task *t)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t top = page_of((const char *)t + sizeof(*t) - 1, page) + page;
+	uintptr_t at = (uintptr_t)t->stack_low;
+	unsigned char resident[64];
+
+	/* From the bottom: the first page that is there was the deepest. */
+	while (at < top) {
+		size_t pages = RILL_MIN((top - at) / page, sizeof(resident));
+
+		if (mincore((void *)at, pages * page, resident) != 0)
+			return 0;
+		for (size_t i = 0; i < pages; i++)
+			if (resident[i] & 1)
+				return top - (at + i * page);
+		at += pages * page;
+	}
+	return 0;
+}
+
+size_t rill_stack_high_water(const struct rill_task *t)
+{
+	return rill_stack_touched(t);
+}
+
+size_t rill_stack_left(void)
+{
+	struct rill_task *t = rill_task_current();
+	char here;
+
+	return t ? (size_t)(&here - (char *)t->stack_low) : 0;
 }

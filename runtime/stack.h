@@ -12,17 +12,25 @@
 #include "base/spinlock.h"
 #include "runtime/task.h"
 
+/* The smallest size of a class of stacks. */
+#define RILL_STACK_CLASS_MIN ((size_t)16 << 10)
+
 struct rill_stack_slab {
 	struct rill_stack_slab *next;
 	uint8_t *base;
 };
 
 struct rill_stack_pool {
-	size_t stack_size; /* guard included */
+	size_t stack_size;    /* guard included */
+	unsigned slab_stacks; /* per slab */
 	struct rill_spinlock lock;
 	struct rill_waiter *free;		     /* idle tasks, linked by waiter.next */
+	struct rill_waiter *cold;		     /* the same, trimmed */
+	uint64_t free_count;			     /* in free; lock */
+	uint64_t free_low;			     /* the least of it since the last trim; lock */
 	RILL_ATOMIC(struct rill_stack_slab *) slabs; /* newest first; only grows */
 	RILL_ATOMIC(uint64_t) count;		     /* stacks in all */
+	RILL_ATOMIC(uint64_t) trimmed;		     /* times one was */
 };
 
 /* A worker's own few. */
@@ -32,12 +40,24 @@ struct rill_stack_cache {
 	unsigned count;
 };
 
+/* What a stack of so many usable bytes takes of the address space, its guard included. */
+size_t rill_stack_bytes(size_t usable);
+
 void rill_stack_pool_init(struct rill_stack_pool *p, size_t stack_size);
 void rill_stack_pool_fini(struct rill_stack_pool *p);
 
 /* An idle task with its stack, or NULL. cache is the caller's worker's, or NULL. */
 struct rill_task *rill_stack_get(struct rill_stack_pool *p, struct rill_stack_cache *cache);
 void rill_stack_put(struct rill_stack_pool *p, struct rill_stack_cache *cache, struct rill_task *t);
+
+/*
+ * Gives memory back: of stacks that have not been needed since the last call, at most max, all but
+ * the page with the task. Any thread, now and then. How many were trimmed.
+ */
+unsigned rill_stack_trim(struct rill_stack_pool *p, unsigned max);
+
+/* Bytes that have been touched from the top down, in pages. A system call. */
+size_t rill_stack_touched(const struct rill_task *t);
 
 /* Calls visit for every task there is, idle ones included. */
 void rill_stack_for_each(struct rill_stack_pool *p, void (*visit)(struct rill_task *, void *),

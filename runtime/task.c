@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Spawn, end, join and abort. */
-#include "runtime/runtime.h"
+#include "runtime/slice.h"
+
+#include <sched.h>
+#include <string.h>
 
 #include "runtime/await.h"
+#include "runtime/local.h"
 
 static RILL_ATOMIC(uint64_t) next_task_id = 1;
 
@@ -22,75 +26,153 @@ static RILL_NOINLINE uint64_t task_id_take(void)
 
 /* ---- life ---- */
 
-static bool abort_pending(struct rill_task *t)
-{
-	if (!rill_load_relaxed(&t->waiter.aborted))
-		return false;
-	t->abort_seen = true;
-	return true;
-}
-
 /* A task's first instruction, on its own stack. */
 static void task_entry(void)
 {
 	struct rill_task *t = rill_task_current();
 
-	rill_fiber_arrive(&t->fiber, &rill_worker_current()->fiber);
-	if (abort_pending(t))
+	rill_slice_arrive(&t->fiber);
+	if (rill_task_aborted(t)) {
+		t->abort_seen = true;
 		t->arg = NULL;
-	else
+	} else {
 		t->arg = t->fn(t->arg);
-	rill_worker_leave(t, RILL_TASK_EXIT);
-	__builtin_unreachable();
+	}
+	rill_worker_exit_task(t);
 }
 
-void rill_task_put(struct rill_task *t)
+void rill_task_release(struct rill_task *t)
 {
 	struct rill_worker *w = rill_worker_current();
 
-	/* acq_rel: whoever frees the task has seen all that the other holder did with it */
-	if (rill_fetch_sub_acq_rel(&t->refs, 1) != 1)
-		return;
 	/* release: pairs with the acquire in shutdown's scan */
 	rill_store_release(&t->live, false);
-	rill_stack_put(&t->rt->stacks, w && w->rt == t->rt ? &w->stacks : NULL, t);
+	rill_stack_put(t->pool, w && t->pool == &w->rt->stacks ? &w->stacks : NULL, t);
 }
 
-void rill_task_complete(struct rill_task *t)
+struct rill_task *rill_task_end_begin(struct rill_worker *w, struct rill_task *t)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 
+	if (!t->status && t->abort_seen)
+		t->status = RILL_JOIN_ABORTED;
 	/* What a late waker may still do to the state word is nothing. */
 	rill_store_relaxed(&t->waiter.state, RILL_WAITER_PARKED | RILL_WAITER_NOTIFIED);
 	/* acq_rel: publishes the result to the joiner; pairs with the acquires in join_*() */
 	struct rill_waiter *joiner = rill_exchange_acq_rel(&t->join, RILL_JOIN_WAKING);
 
-	if (joiner)
-		rill_wake_add(&batch, joiner);
-	/* release: from here on the joiner may leave; pairs with join_disarm() */
-	rill_store_release(&t->join, RILL_JOIN_DONE);
-	rill_task_put(t);
-	rill_wake_flush(&batch);
+	t->joiner = joiner;
+	if (joiner == RILL_JOIN_NONE || joiner == RILL_JOIN_DETACHED)
+		return NULL;
+	rill_wake_add(&batch, joiner);
+	t->joiner = batch.first;
+	if (!batch.first || !joiner->is_task || rill_task_of(joiner)->rt != t->rt ||
+	    rill_load_relaxed(&rill_task_of(joiner)->place))
+		return NULL;
+	t->joiner = NULL;
+	return rill_task_of(joiner);
 }
 
-static void task_init(struct rill_task *t, struct rill_runtime *rt, const char *name,
-		      void *(*fn)(void *), void *arg, uint32_t refs)
+void rill_task_end_finish(struct rill_worker *w, struct rill_task *t)
+{
+	struct rill_task_owner *owner = t->owner;
+	struct rill_waiter *joiner = t->joiner;
+
+	rill_counter_add(&w->metrics.finished, 1);
+	rill_trace(w, RILL_TRACE_TERMINATE, t->id);
+	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
+		rill_observe_end(t);
+	if (RILL_UNLIKELY(t->locals != NULL))
+		rill_local_release(t);
+	if (joiner == RILL_JOIN_DETACHED) {
+		rill_task_release(t);
+		return;
+	}
+	/* release: from here on the joiner may leave, and free t; pairs with join_disarm() */
+	rill_store_release(&t->join, RILL_JOIN_DONE);
+	if (owner) {
+		owner->ended(owner, t);
+	} else if (joiner) {
+		struct rill_wake_batch batch = {joiner, joiner};
+
+		rill_wake_flush(&batch);
+	}
+}
+
+static void copy_name(char *to, const char *name)
+{
+	size_t n = strnlen(name, RILL_TASK_NAME - 1);
+
+	memcpy(to, name, n);
+	to[n] = '\0';
+}
+
+struct new_task {
+	const struct rill_spawn_options *o;
+	const void *site;
+	void *(*fn)(void *);
+	void *arg;
+	struct rill_task_owner *owner;
+	struct rill_task **ret_task;
+	void *(*blocking)(void *); /* what fn is to run on the blocking pool */
+};
+
+static void task_init(struct rill_task *t, struct rill_runtime *rt, const struct new_task *n)
 {
 	t->rt = rt;
-	t->fn = fn;
-	t->arg = arg;
-	t->name = name;
-	t->id = task_id_take();
+	t->fn = n->fn;
+	t->arg = n->arg;
+	t->blocking = n->blocking;
+	t->name[0] = '\0';
+	t->status = 0;
 	t->abort_seen = false;
+	t->ready = false;
+	t->unconstrained = 0;
+	t->budget = rt->o.budget;
 	t->waiter.scope = NULL;
 	t->timer_worker = NULL;
-	t->wait_what = NULL;
-	rill_store_relaxed(&t->waiter.aborted, false);
-	rill_store_relaxed(&t->refs, refs);
-	rill_store_relaxed(&t->join, RILL_JOIN_NONE);
+	t->owner = n->owner;
+	t->cleanups = NULL;
+	t->locals = NULL;
+	t->user = NULL;
+	t->monitor = NULL;
+	t->spawn_site = n->site;
+	rill_store_relaxed(&t->wait_what, NULL);
+	rill_store_relaxed(&t->id, task_id_take());
+	rill_store_relaxed(&t->abort_id, 0);
+	rill_store_relaxed(&t->place, 0);
+	rill_store_relaxed(&t->join, n->ret_task || n->owner ? RILL_JOIN_NONE : RILL_JOIN_DETACHED);
+	/* As one that runs: a wake has nothing to claim, for the task is on its way anyhow. */
+	rill_store_relaxed(&t->waiter.state, 0);
 	rill_fiber_renew(&t->fiber);
 	rill_context_init(&t->context, t, task_entry);
 }
+
+static RILL_NOINLINE void task_apply(struct rill_task *t, const struct rill_spawn_options *o,
+				     const struct rill_worker *self)
+{
+	uint8_t place = 0;
+
+	if (o->name)
+		copy_name(t->name, o->name);
+	if (o->budget)
+		t->budget = o->budget;
+	t->user = o->user;
+	t->monitor = o->monitor;
+	if (t->monitor)
+		rill_observe_enable(t->rt);
+	if (o->priority == RILL_PRIORITY_URGENT) {
+		place |= RILL_TASK_URGENT;
+		rill_store_relaxed(&t->rt->any_urgent, true);
+	}
+	if (o->placement != RILL_PLACE_ANY) {
+		place |= o->placement == RILL_PLACE_PINNED ? RILL_TASK_PINNED : RILL_TASK_HOMING;
+		t->home = o->worker == RILL_WORKER_SELF ? self->index : o->worker;
+	}
+	rill_store_relaxed(&t->place, place);
+}
+
+/* ---- spawn ---- */
 
 /* The caller's runtime and whether more tasks may be made. A task's spawn needs no stronger check:
  * see rill_runtime_destroy(). */
@@ -106,82 +188,174 @@ static bool may_spawn(struct rill_runtime *rt, struct rill_task *t, bool inside)
 	return !rill_load_seq_cst(&rt->closing);
 }
 
-struct new_task {
-	const char *name;
-	void *(*fn)(void *);
-	void *arg;
-	struct rill_task **ret_task;
-};
+static struct rill_stack_pool *pool_for(struct rill_runtime *rt, size_t stack_size)
+{
+	if (stack_size == 0)
+		return &rt->stacks;
+	for (unsigned i = 0; i < RILL_STACK_CLASSES; i++)
+		if (stack_size <= RILL_STACK_CLASS_MIN << i)
+			return &rt->stack_classes[i];
+	return NULL;
+}
+
+static bool options_valid(const struct rill_spawn_options *o, const struct rill_runtime *rt,
+			  bool inside)
+{
+	if (o->size == 0 || o->priority > RILL_PRIORITY_URGENT || o->placement > RILL_PLACE_PINNED)
+		return false;
+	if (o->placement == RILL_PLACE_ANY)
+		return true;
+	return o->worker == RILL_WORKER_SELF ? inside : o->worker < rt->worker_count;
+}
 
 /* w: the calling worker of rt; NULL: another thread. */
 static int spawn_on(struct rill_runtime *rt, struct rill_worker *w, const struct new_task *n)
 {
-	struct rill_task *t = rill_stack_get(&rt->stacks, w ? &w->stacks : NULL);
+	const struct rill_spawn_options *o = n->o;
+	struct rill_stack_pool *pool = o ? pool_for(rt, o->stack_size) : &rt->stacks;
+
+	if (!pool || (o && !options_valid(o, rt, w != NULL)))
+		return -EINVAL;
+	struct rill_task *t = rill_stack_get(pool, w && pool == &rt->stacks ? &w->stacks : NULL);
 
 	if (!t)
 		return -ENOMEM;
-	task_init(t, rt, n->name, n->fn, n->arg, n->ret_task ? 2 : 1);
+	task_init(t, rt, n);
+	struct rill_task *parent = w ? w->current : NULL;
+
+	t->parent = parent ? parent->id : 0;
+	t->spawned_ns = w ? w->now_ns : rill_runtime_now(rt);
+	if (o)
+		task_apply(t, o, w);
+	if (parent && RILL_UNLIKELY(parent->locals != NULL) && rill_local_inherit(t) < 0) {
+		rill_task_release(t);
+		return -ENOMEM;
+	}
 	if (!may_spawn(rt, t, w != NULL)) {
-		rill_store_relaxed(&t->refs, 1);
-		rill_task_put(t);
+		rill_task_release(t);
 		/* A shutdown's scan may have seen it, and wait for its end. */
 		rill_idle_kick(&rt->workers[0]);
 		return -ESHUTDOWN;
 	}
-	if (w)
+	if (w) {
 		rill_counter_add(&w->metrics.spawned, 1);
-	else
+		rill_trace(w, RILL_TRACE_SPAWN, t->id);
+	} else {
 		rill_fetch_add_relaxed(&rt->external_spawns, 1);
+	}
 	if (n->ret_task)
 		*n->ret_task = t;
+	if (RILL_UNLIKELY(rill_load_relaxed(&rt->observed)))
+		rill_observe_spawn(t);
 	rill_schedule(t);
 	return 0;
 }
 
-int rill_spawn_with(const struct rill_spawn_options *o, void *(*fn)(void *), void *arg,
-		    struct rill_task **ret_task)
+/* rt is kept from going away by the caller, or by being one of its tasks. */
+static int spawn_in(struct rill_runtime *rt, const struct new_task *n)
 {
 	struct rill_worker *w = rill_worker_current();
-	struct rill_runtime *rt = o && o->runtime ? o->runtime : (w ? w->rt : NULL);
-	bool inside = w && w->rt == rt;
 
-	if (!rt || !fn)
-		return -EINVAL;
-	struct new_task n = {o ? o->name : NULL, fn, arg, ret_task};
-
-	if (inside)
-		return spawn_on(rt, w, &n);
+	if (w && w->rt == rt)
+		return spawn_on(rt, w, n);
 	rill_runtime_enter(rt);
-	int r = spawn_on(rt, NULL, &n);
+	int r = spawn_on(rt, NULL, n);
 
 	rill_runtime_exit(rt);
 	return r;
 }
 
+static int spawn(const struct new_task *n)
+{
+	const struct rill_spawn_options *o = n->o;
+	struct rill_runtime *rt = o && o->runtime ? o->runtime : NULL;
+
+	if (!n->fn)
+		return -EINVAL;
+	if (!rt && o && o->handle) {
+		rt = rill_handle_enter(o->handle);
+		if (!rt)
+			return -ESHUTDOWN;
+		int r = spawn_in(rt, n);
+
+		rill_handle_exit(o->handle);
+		return r;
+	}
+	if (!rt)
+		rt = rill_runtime_current();
+	return rt ? spawn_in(rt, n) : -EINVAL;
+}
+
+int rill_task_spawn(const struct rill_spawn_options *o, const void *site, void *(*fn)(void *),
+		    void *arg, struct rill_task_owner *owner, struct rill_task **ret_task)
+{
+	struct new_task n = {o, site, fn, arg, owner, ret_task, NULL};
+
+	return spawn(&n);
+}
+
+int rill_task_spawn_blocking(const struct rill_spawn_options *o, const void *site,
+			     void *(*fn)(void *), void *arg, struct rill_task_owner *owner,
+			     struct rill_task **ret_task)
+{
+	struct new_task n = {o, site, rill_blocking_task, arg, owner, ret_task, fn};
+
+	return fn ? spawn(&n) : -EINVAL;
+}
+
+int rill_spawn_with(const struct rill_spawn_options *o, void *(*fn)(void *), void *arg,
+		    struct rill_task **ret_task)
+{
+	struct new_task n = {o, __builtin_return_address(0), fn, arg, NULL, ret_task, NULL};
+
+	return spawn(&n);
+}
+
+int rill_spawn_blocking(const struct rill_spawn_options *o, void *(*fn)(void *), void *arg,
+			struct rill_task **ret_task)
+{
+	return rill_task_spawn_blocking(o, __builtin_return_address(0), fn, arg, NULL, ret_task);
+}
+
 int rill_spawn(void *(*fn)(void *), void *arg, struct rill_task **ret_task)
 {
-	return rill_spawn_with(NULL, fn, arg, ret_task);
+	struct new_task n = {NULL, __builtin_return_address(0), fn, arg, NULL, ret_task, NULL};
+	struct rill_worker *w = rill_worker_current();
+
+	return w && fn ? spawn_on(w->rt, w, &n) : -EINVAL;
 }
 
 /* ---- join ---- */
+
+/* The end is a few instructions away, on another thread. */
+static void wait_for_done(struct rill_task *t)
+{
+	/* acquire: pairs with rill_task_end_finish() */
+	for (unsigned spins = 1; rill_load_acquire(&t->join) != RILL_JOIN_DONE; spins++) {
+		if (spins % RILL_SPIN_BEFORE_YIELD == 0)
+			sched_yield();
+		else
+			rill_cpu_relax();
+	}
+}
 
 static int join_try(struct rill_await *aw)
 {
 	struct rill_task *t = aw->obj;
 
-	/* acquire: pairs with rill_task_complete() */
+	/* acquire: pairs with rill_task_end_finish() */
 	return rill_load_acquire(&t->join) == RILL_JOIN_DONE ? 0 : -EAGAIN;
 }
 
 static int join_arm(struct rill_await *aw)
 {
 	struct rill_task *t = aw->obj;
-	struct rill_waiter *none = RILL_JOIN_NONE;
+	struct rill_waiter *expected = RILL_JOIN_NONE;
 
-	/* acq_rel: our waiter is whole before the other sees it; on failure we see the result */
-	if (rill_cas_acq_rel(&t->join, &none, aw->waiter))
+	/* acq_rel: the ending task finds us whole, or we find it ended */
+	if (rill_cas_acq_rel(&t->join, &expected, aw->waiter))
 		return -EAGAIN;
-	RILL_ASSERT(none == RILL_JOIN_WAKING || none == RILL_JOIN_DONE); /* else: joined twice */
+	wait_for_done(t);
 	return 0;
 }
 
@@ -190,13 +364,14 @@ static int join_disarm(struct rill_await *aw, bool take)
 	struct rill_task *t = aw->obj;
 	struct rill_waiter *self = aw->waiter;
 
+	/* acquire: as in join_try(): the usual case, which saves a CAS */
+	if (rill_load_acquire(&t->join) == RILL_JOIN_DONE)
+		return take ? 0 : -EAGAIN;
 	/* acq_rel: as in join_arm() */
 	if (rill_cas_acq_rel(&t->join, &self, RILL_JOIN_NONE))
 		return -EAGAIN;
-	/* It is ending just now and about to wake us: a few instructions. acquire: see complete()
-	 */
-	while (rill_load_acquire(&t->join) != RILL_JOIN_DONE)
-		rill_cpu_relax();
+	/* It is ending just now and about to wake us. */
+	wait_for_done(t);
 	return take ? 0 : -EAGAIN;
 }
 
@@ -207,43 +382,92 @@ static const struct rill_await_ops join_ops = {
 	.disarm = join_disarm,
 };
 
+int rill_task_await_end(struct rill_task *t)
+{
+	return rill_await_on(&join_ops, t, NULL);
+}
+
 int rill_join(struct rill_task *t, void **ret_value)
 {
-	int r = rill_await_on(&join_ops, t, NULL);
+	int r = rill_task_await_end(t);
 
 	if (r < 0)
 		return r;
-	/* An abort may complete join_arm() in the WAKING moment. acquire: see complete() */
-	while (rill_load_acquire(&t->join) != RILL_JOIN_DONE)
-		rill_cpu_relax();
 	if (ret_value)
-		*ret_value = t->arg;
-	r = t->abort_seen ? RILL_JOIN_ABORTED : 0;
-	rill_task_put(t);
+		*ret_value = t->status == RILL_JOIN_FAILED ? NULL : t->arg;
+	r = t->status;
+	rill_task_release(t);
 	return r;
 }
 
 void rill_detach(struct rill_task *t)
 {
-	rill_task_put(t);
+	struct rill_waiter *expected = RILL_JOIN_NONE;
+
+	/* acq_rel: pairs with the exchange in rill_task_end_begin(): one of the two frees it */
+	if (rill_cas_acq_rel(&t->join, &expected, RILL_JOIN_DETACHED))
+		return;
+	wait_for_done(t);
+	rill_task_release(t);
 }
 
-void rill_abort(struct rill_task *t)
+/* ---- abort ---- */
+
+static void abort_wake(struct rill_task *t)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 
-	/* release: pairs with the RMW of rill_wake_add() and the exchange in run_task() */
-	rill_store_release(&t->waiter.aborted, true);
-	/* The handle keeps the task's memory, so no lock is needed. */
+	/* A task's memory stays a task's, so no lock is needed: at worst it looks once in vain. */
 	rill_wake_add(&batch, &t->waiter);
 	rill_wake_flush(&batch);
 }
 
+void rill_abort(struct rill_task *t)
+{
+	/* release: pairs with the RMW of rill_wake_add() and the exchange in begin_slice() */
+	rill_store_release(&t->abort_id, t->id);
+	abort_wake(t);
+}
+
+struct rill_abort_handle rill_abort_handle(const struct rill_task *t)
+{
+	/* the handle outlives the right to touch t through this pointer, hence the id */
+	return (struct rill_abort_handle){.task = (struct rill_task *)(uintptr_t)t, .id = t->id};
+}
+
+void rill_abort_by(struct rill_abort_handle h)
+{
+	uint64_t seen = rill_load_relaxed(&h.task->abort_id);
+
+	/*
+	 * The task may end and its memory serve another at any moment. Then the word gets an id
+	 * that is not the new task's, which says nothing; a word that says something is never
+	 * replaced, for it would have changed since seen was read, or been the id itself.
+	 */
+	do {
+		if (seen == h.id || rill_load_relaxed(&h.task->id) != h.id)
+			return;
+		/* acq_rel: as in rill_abort() */
+	} while (!rill_cas_acq_rel(&h.task->abort_id, &seen, h.id));
+	abort_wake(h.task);
+}
+
 bool rill_is_finished(const struct rill_task *t)
 {
-	/* acquire: pairs with rill_task_complete() */
+	/* acquire: pairs with rill_task_end_finish() */
 	return rill_load_acquire(&t->join) == RILL_JOIN_DONE;
 }
+
+bool rill_is_finished_by(struct rill_abort_handle h)
+{
+	/* acquire: as in rill_is_finished() */
+	bool ended = rill_load_acquire(&h.task->join) == RILL_JOIN_DONE ||
+		     !rill_load_acquire(&h.task->live);
+
+	return ended || rill_load_relaxed(&h.task->id) != h.id;
+}
+
+/* ---- facts ---- */
 
 uint64_t rill_task_id(const struct rill_task *t)
 {
@@ -253,4 +477,26 @@ uint64_t rill_task_id(const struct rill_task *t)
 uint64_t rill_self_id(void)
 {
 	return rill_task_id(rill_task_current());
+}
+
+const char *rill_task_name(const struct rill_task *t)
+{
+	if (!t)
+		t = rill_task_current();
+	return t ? t->name : "";
+}
+
+void *rill_task_user(const struct rill_task *t)
+{
+	if (!t)
+		t = rill_task_current();
+	return t ? t->user : NULL;
+}
+
+void rill_task_set_user(struct rill_task *t, void *user)
+{
+	if (!t)
+		t = rill_task_current();
+	if (t)
+		t->user = user;
 }

@@ -7,6 +7,7 @@ void rill_task_timer_arm(struct rill_task *t, struct rill_worker *w, uint64_t de
 	t->timer_worker = w;
 	rill_spin_lock(&w->wheel_lock);
 	rill_wheel_insert(&w->wheel, &t->timer, deadline_ns);
+	rill_counter_add(&w->metrics.timers_armed, 1);
 	if (deadline_ns < rill_load_relaxed(&w->wheel_next_ns))
 		rill_store_relaxed(&w->wheel_next_ns, deadline_ns);
 	rill_spin_unlock(&w->wheel_lock);
@@ -21,6 +22,10 @@ void rill_task_timer_cancel(struct rill_task *t)
 	/* Also when it fired: taking the lock sees to it that whoever fires it is done with the
 	 * task. */
 	rill_spin_lock(&w->wheel_lock);
+	if (rill_timer_pending(&t->timer))
+		rill_counter_add(&w->metrics.timers_cancelled, 1);
+	else
+		rill_counter_add(&w->metrics.timers_fired, 1);
 	rill_wheel_cancel(&w->wheel, &t->timer);
 	rill_spin_unlock(&w->wheel_lock);
 	t->timer_worker = NULL;

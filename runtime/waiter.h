@@ -30,7 +30,6 @@ enum rill_waiter_state {
 struct rill_waiter {
 	RILL_ATOMIC(uint32_t) state;
 	bool is_task;
-	RILL_ATOMIC(bool) aborted;
 	struct rill_waiter *next; /* in a wake batch or the inject queue */
 	struct rill_scope *scope; /* innermost */
 };

@@ -4,9 +4,12 @@
  * shards at home here, fire timers, let yielded tasks go again; with nothing to do look for work
  * elsewhere, spin for a while, sleep.
  */
-#include "runtime/runtime.h"
+#include "runtime/slice.h"
+
+#include <limits.h>
 
 #include "base/clock.h"
+#include "runtime/crash.h"
 
 /* A turn is taken at least this often, by the measured run time of slices, so that no shard waits
  * long. */
@@ -14,101 +17,93 @@
 #define POLL_INTERVAL_MIN 1
 #define POLL_INTERVAL_MAX 64
 
-/* Every so many slices the inject queue goes first. */
-#define INJECT_INTERVAL 31
+/* The inject queue goes first this often, by the measured length of slices (Tokio's figures). */
+#define INJECT_TARGET_NS 200000
+#define INJECT_INTERVAL_MIN 2
+#define INJECT_INTERVAL_MAX 127
 
 /* Tasks woken by tasks jump the queue at most so many times in a row (Tokio: 3). */
 #define LIFO_RUNS_MAX 3
 
+/* Urgent tasks keep the others out for at most so many slices in a row. */
+#define URGENT_RUNS_MAX 7
+
 /* Claimed, and in a queue. */
 #define READY (RILL_WAITER_PARKED | RILL_WAITER_NOTIFIED)
 
-static void push_deferred(struct rill_worker *w, struct rill_task *t)
-{
-	t->waiter.next = NULL;
-	if (w->defer_last)
-		w->defer_last->next = &t->waiter;
-	else
-		w->defer_first = &t->waiter;
-	w->defer_last = &t->waiter;
-}
+/* ---- the end of a slice ---- */
 
 static bool flush_deferred(struct rill_worker *w)
 {
-	struct rill_waiter *first = w->defer_first;
+	struct rill_waiter *first = w->defer.first;
 
-	w->defer_first = NULL;
-	w->defer_last = NULL;
+	if (!first)
+		return false;
+	/* With nobody to steal them, and nobody before them, they need not go through the ring. */
+	if (w->alone && rill_queue_len(&w->queue) == 0) {
+		if (w->own.last)
+			w->own.last->next = first;
+		else
+			w->own.first = first;
+		w->own.last = w->defer.last;
+		w->defer = (struct rill_task_list){NULL, NULL};
+		return true;
+	}
+	w->defer = (struct rill_task_list){NULL, NULL};
 	for (struct rill_waiter *next, *n = first; n; n = next) {
 		next = n->next;
 		rill_schedule(rill_task_of(n));
 	}
-	return first != NULL;
+	return true;
 }
 
-/* t has parked: makes it so for the world, unless somebody woke it on the way. */
-static void commit_park(struct rill_worker *w, struct rill_task *t)
+void rill_worker_park_failed(struct rill_task *t)
 {
-	uint32_t running = 0;
-
-	/* acq_rel: a waker which finds PARKED finds all that the task wrote; pairs with
-	 * rill_wake_add() */
-	if (rill_cas_acq_rel(&t->waiter.state, &running, RILL_WAITER_PARKED))
-		return;
-	/* acq_rel: must not wipe out a waker's release; the exchange in run_task() reads it */
+	/* acq_rel: must not wipe out a waker's release; the exchange in rill_slice_begin() reads it
+	 */
 	rill_exchange_acq_rel(&t->waiter.state, READY);
 	rill_schedule(t);
 }
 
-static void after_slice(struct rill_worker *w, struct rill_task *t)
-{
-	switch ((enum rill_task_action)t->action) {
-	case RILL_TASK_PARK:
-		commit_park(w, t);
-		break;
-	case RILL_TASK_YIELD:
-		/* Its state stays that of a running task: a wake has nothing to claim. */
-		push_deferred(w, t);
-		break;
-	case RILL_TASK_EXIT:
-		rill_counter_add(&w->metrics.finished, 1);
-		rill_task_complete(t);
-		break;
-	}
-}
-
-/* Inlined: a return right after a switch is mispredicted, for its call was made on another stack.
- */
-static RILL_ALWAYS_INLINE void run_task(struct rill_worker *w, struct rill_task *t)
-{
-	/* acquire: pairs with rill_wake_add(): the task sees why it was woken */
-	rill_exchange_acq_rel(&t->waiter.state, 0);
-	w->current = t;
-	rill_counter_add(&w->metrics.slices, 1);
-	rill_fiber_leave(&w->fiber, &t->fiber, false);
-	rill_context_switch(&w->context, &t->context);
-	rill_fiber_arrive(&w->fiber, NULL);
-	w->current = NULL;
-	after_slice(w, t);
-}
-
 /* ---- what to run next ---- */
 
-static struct rill_task *take_lifo(struct rill_worker *w)
+/* A task's fresh budget, or what is left of the one before it. */
+static inline void set_budget(struct rill_worker *w, const struct rill_task *t, bool fresh)
 {
-	if (!rill_load_relaxed(&w->lifo))
-		return NULL;
-	/* acq_rel: pairs with the exchange in rill_schedule(); a thief may come first */
-	return rill_exchange_acq_rel(&w->lifo, NULL);
+	if (fresh || w->budget > t->budget)
+		w->budget = t->budget;
+	if (RILL_UNLIKELY(t->unconstrained > 0))
+		w->budget = UINT_MAX;
 }
 
-static struct rill_task *take_injected(struct rill_worker *w)
+static inline struct rill_task *take_lifo(struct rill_worker *w)
+{
+	return rill_load_relaxed(&w->lifo) ? rill_lifo_swap(w, NULL) : NULL;
+}
+
+static inline struct rill_task *take_own(struct rill_worker *w)
+{
+	struct rill_waiter *n = w->own.first;
+
+	if (RILL_LIKELY(!n))
+		return NULL;
+	w->own.first = n->next;
+	if (!n->next)
+		w->own.last = NULL;
+	return rill_task_of(n);
+}
+
+static inline struct rill_task *take_queued(struct rill_worker *w)
+{
+	if (rill_load_relaxed(&w->queue.tail) == (uint32_t)rill_load_relaxed(&w->queue.head))
+		return NULL;
+	return w->alone ? rill_queue_pop_alone(&w->queue) : rill_queue_pop(&w->queue);
+}
+
+static RILL_NOINLINE struct rill_task *take_injected(struct rill_worker *w)
 {
 	struct rill_runtime *rt = w->rt;
 	uint32_t len = rill_load_relaxed(&rt->inject.len);
-
-	if (len == 0)
-		return NULL;
 	struct rill_task *first = rill_inject_pop(&rt->inject);
 	/* A fair share goes along, into the first half of the ring, so that it never spills back.
 	 */
@@ -125,34 +120,163 @@ static struct rill_task *take_injected(struct rill_worker *w)
 	return first;
 }
 
-static struct rill_task *next_task(struct rill_worker *w)
+/* Not for ever: one slice in so many is for the others. */
+static struct rill_task *take_urgent(struct rill_worker *w)
 {
+	struct rill_task *t = NULL;
+
+	if (w->urgent_runs < URGENT_RUNS_MAX) {
+		t = rill_queue_pop(&w->urgent);
+		if (!t)
+			t = rill_inject_pop(&w->rt->urgent);
+	}
+	w->urgent_runs = t ? w->urgent_runs + 1 : 0;
+	return t;
+}
+
+/* The queue and the worker's own tasks by turns. */
+static inline struct rill_task *take_local(struct rill_worker *w)
+{
+	struct rill_task *t = w->ticks & 1 ? take_own(w) : NULL;
+
+	if (!t)
+		t = take_queued(w);
+	return t ? t : take_own(w);
+}
+
+static RILL_NOINLINE void accept_inbox(struct rill_worker *w)
+{
+	struct rill_task_list l = rill_inject_pop_all(&w->inbox);
+
+	for (struct rill_waiter *next, *n = l.first; n; n = next) {
+		next = n->next;
+		rill_schedule(rill_task_of(n));
+	}
+}
+
+/* Puts one of the runnable first, drawn by lot. */
+static void shuffle(struct rill_worker *w)
+{
+	uint32_t n;
 	struct rill_task *t;
 
-	if (++w->inject_tick >= INJECT_INTERVAL) {
-		w->inject_tick = 0;
-		t = rill_inject_pop(&w->rt->inject);
-		if (t) {
-			w->lifo_runs = 0;
-			w->budget = w->rt->o.budget;
+	while ((t = take_own(w)))
+		rill_queue_push_back(&w->queue, t, NULL);
+	n = rill_queue_len(&w->queue);
+	for (uint32_t i = n ? rill_rand_below(&w->rand, n) : 0; i > 0; i--)
+		rill_queue_push_back(&w->queue, rill_queue_pop(&w->queue), NULL);
+}
+
+/* What is asked for only in few programs. */
+static RILL_NOINLINE struct rill_task *take_rare(struct rill_worker *w)
+{
+	if (w->rt->o.shuffle)
+		shuffle(w);
+	return take_urgent(w);
+}
+
+static inline struct rill_task *take_first(struct rill_worker *w)
+{
+	struct rill_runtime *rt = w->rt;
+
+	if (RILL_UNLIKELY(rill_load_relaxed(&w->inbox.len) > 0))
+		accept_inbox(w);
+	/* Every so many slices what came from outside goes first. */
+	if (RILL_UNLIKELY(++w->ticks >= w->inject_interval)) {
+		w->ticks = 0;
+		struct rill_task *t = rill_inject_pop(&rt->inject);
+
+		if (t)
 			return t;
-		}
 	}
-	if (w->lifo_runs < LIFO_RUNS_MAX) {
+	return RILL_UNLIKELY(rill_load_relaxed(&rt->any_urgent)) ? take_rare(w) : NULL;
+}
+
+static inline struct rill_task *next_task(struct rill_worker *w)
+{
+	struct rill_task *t = take_first(w);
+
+	if (!t && w->lifo_runs < LIFO_RUNS_MAX) {
 		t = take_lifo(w);
 		if (t) {
 			/* the budget goes on: two tasks waking each other must not keep the rest
 			 * out */
 			w->lifo_runs++;
+			set_budget(w, t, false);
 			return t;
 		}
 	}
 	w->lifo_runs = 0;
-	w->budget = w->rt->o.budget;
-	t = rill_queue_pop(&w->queue);
+	if (!t)
+		t = take_local(w);
 	if (!t)
 		t = take_lifo(w);
-	return t ? t : take_injected(w);
+	if (!t && rill_load_relaxed(&w->rt->inject.len) > 0)
+		t = take_injected(w);
+	if (t)
+		set_budget(w, t, true);
+	return t;
+}
+
+/* A turn would find nothing but yielded tasks: no NIC, no timer, and nobody wants to be seen. */
+static bool turn_is_empty(const struct rill_worker *w)
+{
+	const struct rill_runtime *rt = w->rt;
+
+	return rill_load_relaxed(&rt->poller_count) == 0 &&
+	       rill_load_relaxed(&w->wheel_next_ns) == UINT64_MAX &&
+	       rill_load_relaxed(&rt->epoch) == w->epoch_seen && !rill_load_relaxed(&w->stuck);
+}
+
+struct rill_task *rill_worker_next(struct rill_worker *w)
+{
+	if (w->slices_to_poll == 0)
+		return NULL;
+	/* What is made runnable in here is not woken by a task. */
+	w->current = NULL;
+	struct rill_task *t = next_task(w);
+
+	if (t || !w->defer.first || !turn_is_empty(w))
+		return t;
+	rill_store_relaxed(&w->beat, w->beat + 1);
+	flush_deferred(w);
+	t = take_local(w);
+	if (t)
+		set_budget(w, t, true);
+	return t;
+}
+
+/* ---- running ---- */
+
+_Noreturn void rill_worker_exit_task(struct rill_task *t)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	t->action = RILL_TASK_EXIT;
+	struct rill_task *next = rill_task_end_begin(w, t);
+
+	/* The joiner comes next, as out of the LIFO slot, and within its bounds. */
+	if (next && w->lifo_runs < LIFO_RUNS_MAX && w->slices_to_poll > 0 && !w->rt->o.no_lifo) {
+		w->lifo_runs++;
+		rill_counter_add(&w->metrics.local_schedules, 1);
+		if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
+			rill_observe_wake(next);
+		set_budget(w, next, false);
+	} else {
+		t->joiner = next ? &next->waiter : t->joiner;
+		next = rill_worker_next(w);
+	}
+	rill_slice_switch(w, t, next);
+	__builtin_unreachable();
+}
+
+/* From the loop to t, and back when somebody leaves to the loop. */
+static RILL_ALWAYS_INLINE void run_task(struct rill_worker *w, struct rill_task *t)
+{
+	rill_slice_begin(w, t);
+	rill_fiber_leave(&w->fiber, &t->fiber, false);
+	rill_context_switch(&w->context, &t->context);
+	rill_slice_arrive(&w->fiber);
 }
 
 /* ---- the turn ---- */
@@ -172,12 +296,28 @@ bool rill_worker_poll_home(struct rill_worker *w, unsigned home, bool foreign)
 		rill_counter_add(&w->metrics.polls, 1);
 		if (foreign)
 			rill_counter_add(&w->metrics.polls_foreign, 1);
-		any |= p->ops->poll(p, w->now_ns);
+		if (!p->ops->poll(p, w->now_ns))
+			continue;
+		rill_counter_add(&w->metrics.polls_ready, 1);
+		any = true;
 	}
 	return any;
 }
 
-/* The interval between turns follows the measured length of slices. */
+/* An average over some ten slices, in which n weigh as n. */
+static void tune_inject(struct rill_worker *w, uint64_t per_slice, unsigned n)
+{
+	uint64_t weight = RILL_MIN(n, 10u);
+	uint64_t ewma = (w->slice_ns * (10 - weight) + per_slice * weight) / 10;
+	unsigned wanted = (unsigned)RILL_MIN(INJECT_TARGET_NS / RILL_MAX(ewma, (uint64_t)1),
+					     (uint64_t)INJECT_INTERVAL_MAX);
+
+	rill_store_relaxed(&w->slice_ns, ewma);
+	if (!w->rt->o.inject_interval)
+		w->inject_interval = RILL_MAX(wanted, (unsigned)INJECT_INTERVAL_MIN);
+}
+
+/* The intervals follow the measured length of slices. */
 static void tune_interval(struct rill_worker *w, uint64_t elapsed_ns, unsigned slices)
 {
 	uint64_t per_slice = elapsed_ns / RILL_MAX(slices, 1u) + 1;
@@ -186,7 +326,9 @@ static void tune_interval(struct rill_worker *w, uint64_t elapsed_ns, unsigned s
 					      (uint64_t)POLL_INTERVAL_MAX);
 
 	/* half of the way: one odd slice is not the rule */
-	w->poll_interval = (w->poll_interval + clamped + 1) / 2;
+	if (!w->rt->o.poll_interval)
+		w->poll_interval = (w->poll_interval + clamped + 1) / 2;
+	tune_inject(w, per_slice, slices);
 }
 
 /* True when it made something runnable. */
@@ -200,6 +342,7 @@ static bool take_turn(struct rill_worker *w)
 		tune_interval(w, now - w->turn_ns, slices);
 	w->slices_to_poll = w->poll_interval;
 	w->turn_ns = now;
+	rill_phase_enter(w, RILL_PHASE_POLL);
 	rill_store_relaxed(&w->beat, w->beat + 1);
 	if (RILL_UNLIKELY(rill_load_relaxed(&w->stuck)))
 		rill_store_relaxed(&w->stuck, false);
@@ -211,11 +354,20 @@ static bool take_turn(struct rill_worker *w)
 		rill_store_release(&w->epoch_seen, epoch);
 	bool any = rill_worker_poll_home(w, w->index, false);
 
+	if (any)
+		rill_trace(w, RILL_TRACE_POLL, 0);
+	else
+		rill_phase_was(w, RILL_PHASE_STEAL);
+	rill_phase_enter(w, RILL_PHASE_TIMERS);
 	if (rill_worker_fire_timers(w, now)) {
-		rill_counter_add(&w->metrics.timers_fired, 1);
+		rill_trace(w, RILL_TRACE_TIMERS, 0);
 		any = true;
 	}
-	return flush_deferred(w) || any;
+	any |= flush_deferred(w);
+	if (!any)
+		rill_phase_was(w, RILL_PHASE_STEAL);
+	rill_observe_turn(w, now);
+	return any;
 }
 
 /* ---- looking elsewhere ---- */
@@ -224,7 +376,8 @@ static bool take_turn(struct rill_worker *w)
 static bool relieve(struct rill_worker *w, struct rill_worker *v)
 {
 	bool any = rill_worker_poll_home(w, v->index, true);
-	struct rill_task *t = take_lifo(v);
+	/* seen without the owner: the exchange says whose it is */
+	struct rill_task *t = rill_load_relaxed(&v->lifo) ? rill_lifo_swap(v, NULL) : NULL;
 
 	if (t) {
 		rill_counter_add(&w->metrics.steals, 1);
@@ -249,26 +402,52 @@ static bool relieve_stuck(struct rill_worker *w)
 	return any;
 }
 
+static struct rill_task *steal_from(struct rill_worker *w, struct rill_queue *from,
+				    struct rill_queue *to)
+{
+	uint32_t n = 0;
+
+	if (rill_queue_len(from) == 0)
+		return NULL;
+	struct rill_task *t = rill_queue_steal_into(from, to, &n);
+
+	if (!t)
+		return NULL;
+	rill_counter_add(&w->metrics.steals, n);
+	rill_counter_add(&w->metrics.steal_operations, 1);
+	rill_trace(w, RILL_TRACE_STEAL, n);
+	return t;
+}
+
+/* From the nearest first. */
 static struct rill_task *steal(struct rill_worker *w)
 {
 	struct rill_runtime *rt = w->rt;
-	uint32_t start = rill_rand_below(&w->rand, rt->worker_count);
+	struct rill_victim_pass pass = {.victims = &rt->victims[w->index]};
+	bool urgent = rill_load_relaxed(&rt->any_urgent);
+	unsigned i;
 
-	for (unsigned i = 0; i < rt->worker_count; i++) {
-		struct rill_worker *v = &rt->workers[(start + i) % rt->worker_count];
-		uint32_t n = 0;
+	while (rill_victim_next(&pass, &w->rand, &i)) {
+		struct rill_worker *v = &rt->workers[i];
+		struct rill_task *t = urgent ? steal_from(w, &v->urgent, &w->urgent) : NULL;
 
-		if (v == w || rill_queue_len(&v->queue) == 0)
-			continue;
-		struct rill_task *t = rill_queue_steal_into(&v->queue, &w->queue, &n);
-
+		if (!t)
+			t = steal_from(w, &v->queue, &w->queue);
 		if (t) {
-			rill_counter_add(&w->metrics.steals, n);
-			rill_counter_add(&w->metrics.steal_operations, 1);
+			set_budget(w, t, true);
 			return t;
 		}
 	}
-	return take_injected(w);
+	return NULL;
+}
+
+static bool runnable_here(const struct rill_worker *w)
+{
+	const struct rill_runtime *rt = w->rt;
+
+	return rill_load_relaxed(&rt->inject.len) > 0 || rill_load_relaxed(&rt->urgent.len) > 0 ||
+	       rill_load_relaxed(&w->inbox.len) > 0 || rill_load_relaxed(&w->lifo) ||
+	       w->own.first || rill_queue_len(&w->queue) > 0 || rill_queue_len(&w->urgent) > 0;
 }
 
 /*
@@ -284,14 +463,13 @@ static struct rill_task *search(struct rill_worker *w, bool *ret_more)
 
 	*ret_more = true;
 	do {
-		struct rill_task *t = rill_idle_start_search(w) ? steal(w) : NULL;
+		struct rill_task *t = !w->alone && rill_idle_start_search(w) ? steal(w) : NULL;
 
 		if (t)
 			return t;
-		if (take_turn(w) || rill_load_relaxed(&rt->inject.len) > 0 ||
-		    rill_load_relaxed(&w->lifo) || rill_queue_len(&w->queue) > 0)
+		if (take_turn(w) || runnable_here(w))
 			return NULL;
-		if (rt->worker_count > 1 && relieve_stuck(w))
+		if (!w->alone && relieve_stuck(w))
 			return NULL;
 		if (rill_load_relaxed(&rt->stop))
 			return NULL;
@@ -314,17 +492,21 @@ static void busy_turn(struct rill_worker *w)
 static void worker_enter(struct rill_worker *w)
 {
 	rill_worker_set_current(w);
+	rill_crash_thread_init();
 	rill_fiber_init_thread(&w->fiber);
 	w->now_cycles = rill_cycles() - rill_cycles_per_us();
 	w->turn_ns = rill_worker_now(w);
-	w->budget = w->rt->o.budget;
+	rill_observe_enter(w);
 	/* seq_cst: before the first look at the pollers; pairs with rill_runtime_quiesce() */
 	rill_publish(&w->running, true);
+	/* seq_cst: after that; the same pair: it sees us run, or we see what it hid from us */
+	(void)rill_load_seq_cst(&w->rt->epoch);
 }
 
 static void worker_exit(struct rill_worker *w)
 {
 	rill_idle_stop_search(w);
+	rill_observe_leave(w);
 	/* release: pairs with rill_runtime_quiesce(): the loop is left */
 	rill_store_release(&w->running, false);
 	rill_worker_set_current(NULL);
@@ -344,8 +526,9 @@ void rill_worker_run(struct rill_worker *w, bool (*until)(void *), void *ctx)
 		if (t) {
 			woken = false;
 			rill_idle_stop_search(w);
+			rill_phase_enter(w, RILL_PHASE_TASKS);
 			run_task(w, t);
-			if (--w->slices_to_poll == 0)
+			if (w->slices_to_poll == 0)
 				busy_turn(w);
 		} else if (!more && !(until && until(ctx))) {
 			if (woken)
@@ -354,5 +537,15 @@ void rill_worker_run(struct rill_worker *w, bool (*until)(void *), void *ctx)
 			woken = true;
 		}
 	}
+	worker_exit(w);
+}
+
+void rill_worker_step(struct rill_worker *w, struct rill_task *t)
+{
+	worker_enter(w);
+	w->slices_to_poll = 1; /* so that the slice ends here and not in another task */
+	set_budget(w, t, true);
+	run_task(w, t);
+	flush_deferred(w);
 	worker_exit(w);
 }

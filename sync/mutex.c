@@ -18,6 +18,8 @@
 #include "base/assert.h"
 #include "base/spinlock.h"
 #include "runtime/await.h"
+#include "runtime/held.h"
+#include "runtime/runtime.h"
 
 enum mutex_word {
 	HELD = 1,
@@ -26,6 +28,7 @@ enum mutex_word {
 };
 
 struct mutex {
+	struct rill_held held; /* first: dumps look for it; by the holder, or whoever makes it so */
 	RILL_ATOMIC(uint32_t) word;
 	uint32_t unused;
 	struct rill_list queue; /* of armed nodes, longest waiter first; by whoever set QUEUE */
@@ -37,7 +40,7 @@ RILL_STATIC_ASSERT(_Alignof(struct mutex) <= _Alignof(struct rill_mutex), "as al
 
 static struct mutex *mutex_of(struct rill_mutex *m)
 {
-	return (struct mutex *)(void *)&m->o;
+	return (struct mutex *)(void *)m;
 }
 
 /* Returns the word as it was; the caller gives it back, changed or not, to queue_unlock(). */
@@ -62,6 +65,17 @@ static void queue_unlock(struct mutex *m, uint32_t word)
 	rill_store_release(&m->word, word);
 }
 
+static void note_holder(struct mutex *m, const struct rill_task *t)
+{
+	/* relaxed: for those who look on */
+	rill_store_relaxed(&m->held.task_id, t ? rill_load_relaxed(&t->id) : 0);
+}
+
+static void note_waiter(struct mutex *m, struct rill_waiter *w)
+{
+	note_holder(m, w->is_task ? rill_task_of(w) : NULL);
+}
+
 static uint32_t held_word(const struct mutex *m)
 {
 	return rill_list_empty(&m->queue) ? HELD : HELD | WAITED;
@@ -75,6 +89,7 @@ static void hand_on(struct mutex *m)
 
 	if (next) {
 		next->granted = true;
+		note_waiter(m, next->waiter);
 		rill_await_wake(next, &batch);
 	}
 	queue_unlock(m, next ? held_word(m) : 0);
@@ -86,7 +101,10 @@ static bool take_free(struct mutex *m)
 	uint32_t word = 0;
 
 	/* acquire: pairs with the release in rill_mutex_unlock() and queue_unlock() */
-	return rill_cas_acquire(&m->word, &word, HELD);
+	if (!rill_cas_acquire(&m->word, &word, HELD))
+		return false;
+	note_holder(m, rill_task_current());
+	return true;
 }
 
 static int mutex_try(struct rill_await *aw)
@@ -101,6 +119,7 @@ static int mutex_arm(struct rill_await *aw)
 
 	/* The holder may have left since mutex_try(). */
 	if (!(word & HELD)) {
+		note_waiter(m, aw->waiter);
 		queue_unlock(m, HELD);
 		return 0;
 	}
@@ -128,7 +147,7 @@ static int mutex_disarm(struct rill_await *aw, bool take)
 }
 
 static const struct rill_await_ops mutex_ops = {
-	.what = "mutex",
+	.what = rill_what_mutex,
 	.try = mutex_try,
 	.arm = mutex_arm,
 	.disarm = mutex_disarm,
@@ -138,6 +157,7 @@ void rill_mutex_init(struct rill_mutex *mutex)
 {
 	struct mutex *m = mutex_of(mutex);
 
+	m->held.task_id = 0;
 	m->word = 0;
 	m->unused = 0;
 	rill_list_init(&m->queue);

@@ -28,6 +28,7 @@
 /* Exported from librill.so; everything else is hidden. */
 #define RILL_API __attribute__((visibility("default")))
 #define RILL_MUST_USE __attribute__((warn_unused_result))
+#define RILL_NORETURN __attribute__((noreturn))
 
 #define RILL_NS UINT64_C(1)
 #define RILL_US UINT64_C(1000)

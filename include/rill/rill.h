@@ -4,11 +4,16 @@
 #define RILL_RILL_H
 
 #include <rill/base.h>
+#include <rill/dump.h>
+#include <rill/group.h>
+#include <rill/local.h>
+#include <rill/metrics.h>
 #include <rill/net.h>
 #include <rill/runtime.h>
 #include <rill/select.h>
 #include <rill/sync.h>
 #include <rill/task.h>
 #include <rill/time.h>
+#include <rill/trace.h>
 
 #endif

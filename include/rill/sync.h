@@ -24,6 +24,7 @@ struct rill_sync_opaque {
  * bytes are not a valid mutex: init it.
  */
 struct rill_mutex {
+	uint64_t holder; /* for dumps */
 	struct rill_sync_opaque o;
 };
 

@@ -1,9 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
+#include <rill/metrics.h>
+#include <unistd.h>
 
 #include "tests/unit/runtime/rt.h"
+
+static struct rill_worker_metrics of_worker(const struct rill_runtime *rt, unsigned i)
+{
+	struct rill_worker_metrics m = {0};
+
+	RILL_ASSERT_CMP(rill_runtime_worker_metrics(rt, i, &m), ==, 0);
+	return m;
+}
+
+static struct rill_runtime_metrics of_runtime(struct rill_runtime *rt)
+{
+	struct rill_runtime_metrics m;
+
+	rill_runtime_metrics(rt, &m);
+	return m;
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* ---- counters, roughly, where workers race ---- */
 
 #define SPAWNS 500
 #define YIELDS 7
@@ -27,24 +49,28 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static void sum_up(struct rill_runtime *rt, struct rill_worker_metrics *sum)
+static struct rill_worker_metrics sum_up(struct rill_runtime *rt)
 {
-	*sum = (struct rill_worker_metrics){0};
-	for (unsigned i = 0; i < rill_runtime_workers(rt); i++) {
-		struct rill_worker_metrics m;
+	struct rill_worker_metrics sum = {0};
 
-		assert_int_equal(rill_runtime_worker_metrics(rt, i, &m), 0);
-		sum->slices += m.slices;
-		sum->spawned += m.spawned;
-		sum->finished += m.finished;
-		sum->yields += m.yields;
-		sum->overflows += m.overflows;
-		sum->steals += m.steals;
-		sum->steal_operations += m.steal_operations;
-		sum->timers_fired += m.timers_fired;
-		sum->parks += m.parks;
-		sum->unparks += m.unparks;
+	for (unsigned i = 0; i < rill_runtime_workers(rt); i++) {
+		struct rill_worker_metrics m = of_worker(rt, i);
+
+		sum.slices += m.slices;
+		sum.spawned += m.spawned;
+		sum.finished += m.finished;
+		sum.yields += m.yields;
+		sum.overflows += m.overflows;
+		sum.steals += m.steals;
+		sum.steal_operations += m.steal_operations;
+		sum.timers_armed += m.timers_armed;
+		sum.timers_fired += m.timers_fired;
+		sum.parks += m.parks;
+		sum.unparks += m.unparks;
+		assert_int_equal(m.busy_ns, m.tasks_ns + m.poll_ns + m.timers_ns);
+		assert_int_equal(m.park_unpark_count, m.parks + m.unparks);
 	}
+	return sum;
 }
 
 static void test_counters(void **state)
@@ -54,17 +80,18 @@ static void test_counters(void **state)
 		struct rill_worker_metrics m;
 
 		run(rt, work, NULL);
-		sum_up(rt, &m);
+		m = sum_up(rt);
 		assert_int_equal(m.spawned, SPAWNS);
 		/* and the one of block_on() */
+		assert_int_equal(of_runtime(rt).spawned, SPAWNS + 1);
 		assert_int_equal(m.finished, SPAWNS + 1);
 		assert_int_equal(m.yields, SPAWNS * YIELDS);
 		assert_true(m.slices >= (SPAWNS + 1) + SPAWNS * YIELDS);
 		/* 500 in a row do not fit into a queue of 256 */
 		assert_true(m.overflows > 0 || m.steals > 0);
 		assert_true(m.steals >= m.steal_operations);
-		/* of several workers the one may count after the other has run the task */
-		assert_true(i == 1 || m.timers_fired >= 1);
+		assert_int_equal(m.timers_armed, 1);
+		assert_int_equal(m.timers_fired, 1);
 		assert_in_range(m.parks, m.unparks, m.unparks + 2);
 		assert_true(rill_runtime_remote_schedules(rt) >= 1);
 		assert_int_equal(rill_runtime_live_tasks(rt), 0);
@@ -74,205 +101,461 @@ static void test_counters(void **state)
 	}
 }
 
-/* ---- OpenMetrics ---- */
+/* ---- the same exactly, where nobody does ---- */
 
-struct text {
-	char *data;
-	size_t len;
-};
-
-static void print(struct rill_runtime *rt, struct text *t)
+static void *join_one(void *arg)
 {
-	FILE *f = open_memstream(&t->data, &t->len);
-
-	assert_non_null(f);
-	assert_int_equal(rill_runtime_print_metrics(rt, f), 0);
-	fclose(f);
+	RILL_ASSERT_CMP(rill_join(spawn(yield_some, NULL), NULL), ==, 0);
+	return NULL;
 }
 
-#define NAME_LEN 64
-
-/* A family: begun by its TYPE line, then HELP, then its samples, not to come again. */
-struct family {
-	char name[NAME_LEN];
-	char type[16];
-	unsigned samples;
-};
-
-static bool is_name(const char *s)
+static void test_slices(void **state)
 {
-	return *s && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(s);
-}
+	struct rill_runtime *rt = start_paused();
+	struct rill_worker_metrics m;
 
-static void check_sample(struct family *f, const char *line)
-{
-	char name[NAME_LEN], want[NAME_LEN + 8];
-	size_t len = strcspn(line, "{ ");
-	const char *rest = line + len;
-	char *end;
-
-	assert_in_range(len, 1, NAME_LEN - 1);
-	memcpy(name, line, len);
-	name[len] = '\0';
-	snprintf(want, sizeof(want), "%s%s", f->name, strcmp(f->type, "counter") ? "" : "_total");
-	assert_string_equal(name, want);
-	if (*rest == '{') {
-		rest = strstr(rest, "\"}");
-		assert_non_null(rest);
-		rest += 2;
-	}
-	assert_int_equal(*rest, ' ');
-	strtoull(rest + 1, &end, 10);
-	assert_true(end > rest + 1);
-	assert_int_equal(*end, '\0');
-	f->samples++;
-}
-
-static unsigned check_text(char *text)
-{
-	static struct family families[200];
-	unsigned n = 0;
-	bool eof = false;
-	char *save = NULL;
-
-	assert_int_equal(text[strlen(text) - 1], '\n');
-	assert_null(strstr(text, "\n\n"));
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		assert_false(eof); /* nothing after it */
-		if (strcmp(line, "# EOF") == 0) {
-			eof = true;
-		} else if (strncmp(line, "# TYPE ", 7) == 0) {
-			struct family *f = &families[n++];
-
-			f->samples = 0;
-			assert_true(n <= RILL_ARRAY_SIZE(families));
-			assert_int_equal(sscanf(line, "# TYPE %63s %15s", f->name, f->type), 2);
-			assert_true(is_name(f->name));
-			assert_true(!strcmp(f->type, "counter") || !strcmp(f->type, "gauge"));
-			for (unsigned i = 0; i + 1 < n; i++)
-				assert_string_not_equal(f->name, families[i].name);
-		} else if (strncmp(line, "# HELP ", 7) == 0) {
-			assert_true(n > 0 && families[n - 1].samples == 0);
-			size_t len = strlen(families[n - 1].name);
-
-			assert_memory_equal(line + 7, families[n - 1].name, len);
-			assert_int_equal(line[7 + len], ' ');
-		} else {
-			assert_true(n > 0);
-			check_sample(&families[n - 1], line);
-		}
-	}
-	assert_true(eof);
-	for (unsigned i = 0; i < n; i++)
-		assert_true(families[i].samples > 0);
-	return n;
-}
-
-static uint64_t value_of(const char *text, const char *sample)
-{
-	const char *at = strstr(text, sample);
-
-	assert_non_null(at);
-	return strtoull(at + strlen(sample), NULL, 10);
-}
-
-static void test_text(void **state)
-{
-	struct rill_runtime *rt = start_multi(2);
-	struct text t;
-
-	run(rt, work, NULL);
-	print(rt, &t);
-	assert_int_equal(value_of(t.data, "\nrill_live_tasks "), 0);
-	assert_int_equal(
-		value_of(t.data, "\nrill_workers ") +
-			value_of(t.data, "\nrill_worker_tasks_spawned_total{worker=\"0\"} ") +
-			value_of(t.data, "\nrill_worker_tasks_spawned_total{worker=\"1\"} "),
-		2 + SPAWNS);
-	assert_true(value_of(t.data, "\nrill_stacks ") >= 1);
-	assert_true(check_text(t.data) > 15);
-	free(t.data);
+	run(rt, join_one, NULL);
+	m = of_worker(rt, 0);
+	/* the spawner before and after its wait; the other at first and after each yield */
+	assert_int_equal(m.slices, 2 + 1 + YIELDS);
+	assert_int_equal(m.spawned, 1);
+	assert_int_equal(m.finished, 2);
+	assert_int_equal(m.yields, YIELDS);
+	assert_int_equal(m.budget_yields, 0);
+	assert_int_equal(m.overflows, 0);
+	assert_int_equal(m.steals, 0);
+	assert_int_equal(m.steal_operations, 0);
+	assert_int_equal(m.polls, 0);
+	assert_int_equal(m.parks, 0);
+	assert_int_equal(m.thread_id, gettid());
+	assert_int_equal(rill_runtime_remote_schedules(rt), 1);
 	stop(rt);
 }
 
-/* ---- what is attached prints too ---- */
-
-static bool no_work(struct rill_poller *p, uint64_t now)
+static void *spend_budget(void *arg)
 {
-	return false;
+	for (int i = 0; i < 10; i++)
+		RILL_ASSERT_CMP(rill_consume_budget(), ==, 0);
+	return NULL;
 }
+
+static void test_budget_yields(void **state)
+{
+	struct rill_runtime *rt = start((struct rill_runtime_options){
+		.flavor = RILL_CURRENT_THREAD, .start_paused = true, .budget = 4});
+
+	run(rt, spend_budget, NULL);
+	/* before the fifth and the ninth */
+	assert_int_equal(of_worker(rt, 0).budget_yields, 2);
+	assert_int_equal(of_worker(rt, 0).yields, 0);
+	assert_int_equal(of_worker(rt, 0).slices, 3);
+	assert_int_equal(of_runtime(rt).budget_yields, 2);
+	stop(rt);
+}
+
+#define CROWD 300
+
+static void *crowd(void *arg)
+{
+	struct rill_runtime *rt = rill_runtime_current();
+
+	for (int i = 0; i < CROWD; i++)
+		RILL_ASSERT_CMP(rill_spawn(nothing, NULL, NULL), ==, 0);
+	/*
+	 * One in the LIFO slot. The 257th that it pushed out found 256 in the queue: half of them
+	 * and itself went to the shared one.
+	 */
+	struct rill_worker_metrics m = of_worker(rt, 0);
+
+	RILL_ASSERT_CMP(m.overflows, ==, 1u);
+	RILL_ASSERT_CMP(m.queue_depth, ==, CROWD - 1u - 129u);
+	RILL_ASSERT_CMP(of_runtime(rt).inject_depth, ==, 129u);
+	RILL_ASSERT_CMP(of_runtime(rt).live_tasks, ==, CROWD + 1u);
+	RILL_ASSERT_CMP(m.local_schedules, ==, (uint64_t)CROWD);
+	return NULL;
+}
+
+static void *wait_for_all(void *arg)
+{
+	struct rill_runtime *rt = rill_runtime_current();
+
+	crowd(NULL);
+	while (rill_runtime_live_tasks(rt) > 1)
+		RILL_ASSERT_CMP(rill_yield(), ==, 0);
+	return NULL;
+}
+
+static void test_overflow(void **state)
+{
+	struct rill_runtime *rt = start_paused();
+
+	run(rt, wait_for_all, NULL);
+	assert_int_equal(of_worker(rt, 0).queue_depth, 0);
+	assert_int_equal(of_runtime(rt).inject_depth, 0);
+	assert_int_equal(of_runtime(rt).live_tasks, 0);
+	assert_true(of_runtime(rt).stacks >= CROWD);
+	assert_int_equal(of_runtime(rt).stacks_trimmed, 0);
+	stop(rt);
+}
+
+static void *open_gate(void *arg)
+{
+	gate_post(arg);
+	return NULL;
+}
+
+static void *use_timers(void *arg)
+{
+	struct rill_runtime *rt = rill_runtime_current();
+	struct rill_scope scope;
+	struct gate g;
+
+	for (int i = 0; i < 3; i++)
+		RILL_ASSERT_CMP(rill_sleep(RILL_MS), ==, 0);
+	RILL_ASSERT_CMP(of_worker(rt, 0).timers_fired, ==, 3u);
+	/* a deadline that is not reached */
+	gate_init(&g);
+	RILL_ASSERT_CMP(rill_spawn(open_gate, &g, NULL), ==, 0);
+	rill_scope_begin(&scope, rill_after(RILL_SEC), NULL);
+	RILL_ASSERT_CMP(gate_wait(&g), ==, 0);
+	rill_scope_end(&scope);
+	return NULL;
+}
+
+static void *sleep_long(void *arg)
+{
+	RILL_ASSERT_CMP(rill_sleep(RILL_SEC), ==, 0);
+	return NULL;
+}
+
+static void *count_pending(void *arg)
+{
+	struct rill_runtime *rt = rill_runtime_current();
+	struct rill_task *t[2] = {spawn(sleep_long, NULL), spawn(sleep_long, NULL)};
+
+	use_timers(NULL);
+	RILL_ASSERT_CMP(of_runtime(rt).timers_pending, ==, 2u);
+	for (int i = 0; i < 2; i++)
+		RILL_ASSERT_CMP(rill_join(t[i], NULL), ==, 0);
+	return NULL;
+}
+
+static void test_timers(void **state)
+{
+	struct rill_runtime *rt = start_paused();
+	struct rill_worker_metrics m;
+
+	run(rt, count_pending, NULL);
+	m = of_worker(rt, 0);
+	assert_int_equal(m.timers_armed, 6);
+	assert_int_equal(m.timers_fired, 5);
+	assert_int_equal(m.timers_cancelled, 1);
+	assert_int_equal(m.timers_pending, 0);
+	stop(rt);
+}
+
+/* ---- sleep ---- */
+
+/* On a thread of the pool: holds the worker asleep while it looks. */
+static void *watch_sleep(void *arg)
+{
+	struct rill_runtime *rt = arg;
+	struct rill_runtime_metrics m;
+
+	while (of_worker(rt, 0).park_unpark_count != 1)
+		sched_yield();
+	m = of_runtime(rt);
+	RILL_ASSERT_CMP(m.blocking_threads, ==, 1u);
+	RILL_ASSERT_CMP(m.blocking_idle_threads, ==, 0u);
+	RILL_ASSERT_CMP(m.blocking_queue_depth, ==, 0u);
+	/* Woken for nothing, it sleeps again. */
+	rill_idle_kick(&rt->workers[0]);
+	while (of_worker(rt, 0).park_unpark_count != 3)
+		sched_yield();
+	RILL_ASSERT_CMP(of_worker(rt, 0).noops, ==, 1u);
+	return NULL;
+}
+
+static void *block(void *arg)
+{
+	RILL_ASSERT_CMP(rill_blocking(watch_sleep, rill_runtime_current(), NULL), ==, 0);
+	return NULL;
+}
+
+static void test_parks(void **state)
+{
+	struct rill_runtime *rt = start_paused();
+	struct rill_worker_metrics m;
+
+	run(rt, block, NULL);
+	m = of_worker(rt, 0);
+	assert_int_equal(m.parks, 2);
+	assert_int_equal(m.unparks, 2);
+	assert_int_equal(m.park_unpark_count, 4);
+	assert_int_equal(m.noops, 1);
+	/* the spawn of block_on(), and the wake from the pool */
+	assert_int_equal(rill_runtime_remote_schedules(rt), 2);
+	stop(rt);
+}
+
+/* ---- what went wrong ---- */
+
+static void *give_up(void *arg)
+{
+	rill_fail("on purpose");
+}
+
+static void *spawn_failing(void *arg)
+{
+	RILL_ASSERT_CMP(rill_spawn(give_up, NULL, NULL), ==, 0);
+	RILL_ASSERT_CMP(rill_join(spawn(give_up, NULL), NULL), ==, RILL_JOIN_FAILED);
+	return NULL;
+}
+
+/* One that somebody waits for is his affair. */
+static void test_failed_tasks(void **state)
+{
+	struct rill_runtime *rt = start_paused();
+
+	run(rt, spawn_failing, NULL);
+	assert_int_equal(of_runtime(rt).failed_tasks, 1);
+	stop(rt);
+}
+
+static void test_stuck(void **state)
+{
+	struct rill_runtime *rt = start_multi(2);
+	struct rill_stuck_watch *watches = rt->monitor.watches;
+
+	/* as the monitor would write them */
+	rill_store_relaxed(&watches[0].times, 2);
+	rill_store_relaxed(&watches[0].longest_ns, 40 * RILL_SEC);
+	rill_store_relaxed(&watches[1].times, 3);
+	rill_store_relaxed(&watches[1].longest_ns, 50 * RILL_SEC);
+	assert_int_equal(of_worker(rt, 0).stuck, 2);
+	assert_int_equal(of_worker(rt, 0).stuck_longest_ns, 40 * RILL_SEC);
+	assert_int_equal(of_runtime(rt).stuck, 5);
+	assert_int_equal(of_runtime(rt).stuck_longest_ns, 50 * RILL_SEC);
+	stop(rt);
+}
+
+/* ---- where the time goes ---- */
+
+static void move_clock(uint64_t ns)
+{
+	struct rill_runtime *rt = rill_runtime_current();
+
+	rill_store_relaxed(&rt->paused_ns, rill_load_relaxed(&rt->paused_ns) + ns);
+}
+
+static void *spend_time(void *arg)
+{
+	struct rill_runtime *rt = rill_runtime_current();
+
+	move_clock(70);
+	/* what is going on counts too */
+	RILL_ASSERT_CMP(of_worker(rt, 0).tasks_ns, ==, 70u);
+	RILL_ASSERT_CMP(rill_sleep(5 * RILL_MS), ==, 0);
+	move_clock(30);
+	return NULL;
+}
+
+static void check_times(struct rill_runtime *rt, uint64_t tasks_ns, uint64_t parked_ns)
+{
+	struct rill_worker_metrics m = of_worker(rt, 0);
+
+	assert_int_equal(m.tasks_ns, tasks_ns);
+	assert_int_equal(m.busy_ns, tasks_ns);
+	/* a timer fires at the end of its tick */
+	assert_in_range(m.parked_ns, parked_ns, parked_ns + (1 << RILL_WHEEL_TICK_SHIFT));
+	assert_int_equal(m.search_ns, 0);
+}
+
+static void test_times(void **state)
+{
+	struct rill_runtime *rt = start_paused();
+
+	run(rt, spend_time, NULL);
+	check_times(rt, 100, 5 * RILL_MS);
+	/* between two calls of block_on() nobody's time passes */
+	rill_store_relaxed(&rt->paused_ns, rt->paused_ns + RILL_SEC);
+	check_times(rt, 100, 5 * RILL_MS);
+	run(rt, nothing, NULL);
+	check_times(rt, 100, 5 * RILL_MS);
+	stop(rt);
+}
+
+/* ---- the load ---- */
+
+#define QUEUED 10
+#define EACH_NS 1000
+
+static void *take_long(void *arg)
+{
+	move_clock(EACH_NS);
+	return NULL;
+}
+
+/* Waits for a turn of the loop. */
+static void *fill_queue(void *arg)
+{
+	struct rill_runtime *rt = rill_runtime_current();
+
+	for (int i = 0; i < QUEUED; i++)
+		RILL_ASSERT_CMP(rill_spawn(take_long, NULL, NULL), ==, 0);
+	RILL_ASSERT_CMP(of_worker(rt, 0).queue_depth, ==, QUEUED - 1u);
+	rill_observe_turn(&rt->workers[0], rill_now());
+	RILL_ASSERT_CMP(of_worker(rt, 0).queue_delay_ns, ==, 0u);
+	/* nobody has come to its end: the delay is as long as that takes by now */
+	move_clock(70000);
+	RILL_ASSERT_CMP(of_worker(rt, 0).queue_delay_ns, ==, 70000u);
+	RILL_ASSERT_CMP(rill_runtime_queue_delay(rt), ==, 70000u);
+	while (rill_runtime_live_tasks(rt) > 1)
+		RILL_ASSERT_CMP(rill_yield(), ==, 0);
+	/* all have run: by the next look it is known how long that took */
+	rill_observe_turn(&rt->workers[0], rill_now());
+	return NULL;
+}
+
+static void *empty_queue(void *arg)
+{
+	struct rill_runtime *rt = rill_runtime_current();
+
+	rill_observe_turn(&rt->workers[0], rill_now());
+	rill_observe_turn(&rt->workers[0], rill_now());
+	RILL_ASSERT_CMP(rill_runtime_queue_delay(rt), ==, 0u);
+	fill_queue(NULL);
+	return NULL;
+}
+
+static void test_queue_delay(void **state)
+{
+	struct rill_runtime *rt = start((struct rill_runtime_options){
+		.flavor = RILL_CURRENT_THREAD, .start_paused = true, .poll_interval = 1000});
+
+	run(rt, empty_queue, NULL);
+	/* the turns in between may have seen the end of the queue before all were done */
+	assert_in_range(of_worker(rt, 0).queue_delay_ns, 0, 70000 + QUEUED * EACH_NS);
+	stop(rt);
+}
+
+/* ---- intervals ---- */
+
+static void *sample(void *arg)
+{
+	struct rill_runtime *rt = rill_runtime_current();
+	struct rill_metrics_interval *iv;
+	struct rill_interval_metrics m;
+
+	yield_some(NULL);
+	RILL_ASSERT_CMP(rill_metrics_interval_create(rt, &iv), ==, 0);
+	rill_metrics_interval_next(iv, &m);
+	RILL_ASSERT_CMP(m.elapsed_ns, ==, 0u);
+	RILL_ASSERT_CMP(m.slices.total, ==, 0u);
+	RILL_ASSERT(m.busy_ratio == 0 && m.mean_slices_per_park == 0);
+
+	yield_some(NULL);
+	move_clock(YIELDS * 100);
+	RILL_ASSERT_CMP(rill_spawn(nothing, NULL, NULL), ==, 0);
+	rill_metrics_interval_next(iv, &m);
+	RILL_ASSERT_CMP(m.workers, ==, 1u);
+	RILL_ASSERT_CMP(m.elapsed_ns, ==, YIELDS * 100u);
+	RILL_ASSERT_CMP(m.slices.total, ==, (uint64_t)YIELDS);
+	RILL_ASSERT_CMP(m.slices.min, ==, m.slices.max);
+	RILL_ASSERT_CMP(m.busy_ns.total, ==, YIELDS * 100u);
+	RILL_ASSERT_CMP(m.mean_slice_ns.total, ==, 100u);
+	RILL_ASSERT_CMP(m.spawned, ==, 1u);
+	RILL_ASSERT_CMP(m.finished, ==, 0u);
+	RILL_ASSERT_CMP(m.live_tasks, ==, 2u);
+	RILL_ASSERT(m.busy_ratio == 1);
+
+	/* a fourth busy; the clock jumps to the end of the timer's tick */
+	RILL_ASSERT_CMP(rill_sleep(3 * RILL_MS), ==, 0);
+	move_clock(RILL_MS);
+	rill_metrics_interval_next(iv, &m);
+	RILL_ASSERT_CMP(m.finished, ==, 1u);
+	RILL_ASSERT_CMP(m.timers_fired, ==, 1u);
+	RILL_ASSERT(m.busy_ratio > 0.249 && m.busy_ratio <= 0.25);
+	RILL_ASSERT_CMP(m.parked_ns.total, ==, m.elapsed_ns - RILL_MS);
+	rill_metrics_interval_destroy(iv);
+	return NULL;
+}
+
+static void test_interval(void **state)
+{
+	struct rill_runtime *rt = start_paused();
+
+	run(rt, sample, NULL);
+	stop(rt);
+}
+
+static void test_interval_spread(void **state)
+{
+	struct rill_runtime *rt = start_multi(3);
+	struct rill_metrics_interval *iv;
+	struct rill_interval_metrics m;
+
+	assert_int_equal(rill_metrics_interval_create(rt, &iv), 0);
+	run(rt, work, NULL);
+	rill_metrics_interval_next(iv, &m);
+	assert_int_equal(m.workers, 3);
+	assert_int_equal(m.spawned, SPAWNS + 1);
+	assert_true(m.slices.total >= (SPAWNS + 1) + SPAWNS * YIELDS);
+	assert_true(m.slices.min <= m.slices.total / 3);
+	assert_true(m.slices.max >= m.slices.total / 3);
+	assert_true(m.slices.max <= m.slices.total);
+	assert_true(m.elapsed_ns >= RILL_MS);
+	assert_true(m.busy_ns.max > 0);
+	assert_true(m.busy_ratio > 0);
+	rill_metrics_interval_destroy(iv);
+	stop(rt);
+}
+
+/* ---- passes with and without work ---- */
 
 static bool always_quiet(struct rill_poller *p)
 {
 	return true;
 }
 
-static void nothing(struct rill_poller *p)
+static void no_op(struct rill_poller *p)
 {
 }
 
-static bool print_two(struct rill_poller *p, FILE *out, unsigned family, bool header)
+static bool every_other(struct rill_poller *p, uint64_t now)
 {
-	static const char *const names[] = {"fake_rx", "fake_tx"};
-
-	if (family >= RILL_ARRAY_SIZE(names))
-		return false;
-	if (header)
-		fprintf(out, "# TYPE %s counter\n# HELP %s Packets.\n", names[family],
-			names[family]);
-	fprintf(out, "%s_total{home=\"%u\"} 7\n", names[family], p->home);
-	return true;
+	return p->home++ % 2 == 0;
 }
 
-static void test_pollers_print(void **state)
+static void test_polls(void **state)
 {
-	const struct rill_poller_ops loud = {
-		.poll = no_work, .arm = always_quiet, .disarm = nothing, .print_family = print_two};
-	const struct rill_poller_ops mute = {
-		.poll = no_work, .arm = always_quiet, .disarm = nothing};
-	struct rill_poller p[3] = {
-		{.ops = &loud, .fd = -1}, {.ops = &mute, .fd = -1}, {.ops = &loud, .fd = -1}};
-	struct rill_runtime *rt = start_multi(3);
-	struct text t;
+	const struct rill_poller_ops ops = {
+		.poll = every_other, .arm = always_quiet, .disarm = no_op};
+	struct rill_poller p = {.ops = &ops, .fd = -1};
+	struct rill_runtime *rt = start_paused();
+	struct rill_worker *w = &rt->workers[0];
 
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(rill_poller_add(rt, &p[i]), 0);
-	print(rt, &t);
-	for (unsigned i = 0; i < 3; i += 2) {
-		assert_int_equal(value_of(t.data, i ? "fake_rx_total{home=\"2\"} "
-						    : "fake_rx_total{home=\"0\"} "),
-				 7);
-		assert_int_equal(value_of(t.data, i ? "fake_tx_total{home=\"2\"} "
-						    : "fake_tx_total{home=\"0\"} "),
-				 7);
-	}
-	assert_null(strstr(t.data, "{home=\"1\"}"));
-	check_text(t.data);
-	free(t.data);
-	for (int i = 0; i < 3; i++)
-		rill_poller_remove(&p[i]);
-	stop(rt);
-}
-
-static void test_full_disk(void **state)
-{
-	struct rill_runtime *rt = start_current();
-	FILE *f = fopen("/dev/full", "w");
-
-	assert_non_null(f);
-	setvbuf(f, NULL, _IONBF, 0);
-	assert_int_equal(rill_runtime_print_metrics(rt, f), -EIO);
-	fclose(f);
+	assert_int_equal(rill_poller_add(rt, &p), 0);
+	assert_true(rill_worker_poll_home(w, 0, false));
+	p.home = 1;
+	assert_false(rill_worker_poll_home(w, 1, true));
+	assert_int_equal(of_worker(rt, 0).polls, 2);
+	assert_int_equal(of_worker(rt, 0).polls_ready, 1);
+	assert_int_equal(of_worker(rt, 0).polls_foreign, 1);
+	rill_poller_remove(&p);
 	stop(rt);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counters),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_pollers_print),
-		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_counters),      cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_budget_yields), cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_timers),	      cmocka_unit_test(test_parks),
+		cmocka_unit_test(test_failed_tasks),  cmocka_unit_test(test_stuck),
+		cmocka_unit_test(test_times),	      cmocka_unit_test(test_queue_delay),
+		cmocka_unit_test(test_interval),      cmocka_unit_test(test_interval_spread),
+		cmocka_unit_test(test_polls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

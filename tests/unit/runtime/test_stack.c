@@ -197,12 +197,124 @@ static void test_default_size(void **state)
 	in_each_flavor(deep_twice, NULL);
 }
 
+/* ---- sizes by option ---- */
+
+#if defined(RILL_ASAN) || defined(RILL_TSAN)
+#define FACTOR 8 /* the sanitizers' frames are larger, and so are the stacks */
+#else
+#define FACTOR 1
+#endif
+
+static void *use_much(void *arg)
+{
+	size_t len = (uintptr_t)arg;
+	volatile char *frame = __builtin_alloca(len);
+
+	for (size_t i = 0; i < len; i += 4096)
+		frame[i] = 1;
+	return (void *)(rill_stack_left() + len);
+}
+
+static void *sizes(void *arg)
+{
+	static const size_t asked[] = {1, 16 << 10, 17 << 10, 200 << 10, 4 << 20};
+	static const size_t given[] = {16 << 10, 16 << 10, 32 << 10, 256 << 10, 4 << 20};
+
+	for (int i = 0; i < 5; i++) {
+		struct rill_spawn_options o = {RILL_OPTIONS(o), .stack_size = asked[i]};
+		size_t use = RILL_MAX(asked[i] / 2, (size_t)4096);
+		struct rill_task *t;
+		void *had;
+
+		RILL_ASSERT_CMP(rill_spawn_with(&o, use_much, (void *)use, &t), ==, 0);
+		RILL_ASSERT_CMP(rill_join(t, &had), ==, 0);
+		RILL_ASSERT_CMP((size_t)had, <=, given[i] * FACTOR);
+		RILL_ASSERT_CMP((size_t)had, >, given[i] * FACTOR - (12 << 10));
+	}
+	return NULL;
+}
+
+static void test_sizes_by_option(void **state)
+{
+	in_each_flavor(sizes, NULL);
+	assert_int_equal(rill_stack_left(), 0); /* no task's stack */
+}
+
+/* ---- what is used of them ---- */
+
+static void *high_water(void *arg)
+{
+	struct gate g;
+	struct rill_task *t;
+
+	gate_init(&g);
+	struct rill_spawn_options o = {RILL_OPTIONS(o), .stack_size = 1 << 20};
+
+	RILL_ASSERT_CMP(rill_spawn_with(&o, use_much, (void *)(300 << 10), &t), ==, 0);
+	while (!rill_is_finished(t))
+		rill_yield();
+	RILL_ASSERT_CMP(rill_stack_high_water(t), >=, (size_t)300 << 10);
+	RILL_ASSERT_CMP(rill_stack_high_water(t), <, (size_t)(300 + FACTOR * 16) << 10);
+	RILL_ASSERT_CMP(rill_join(t, NULL), ==, 0);
+	return NULL;
+}
+
+static void test_high_water_mark(void **state)
+{
+	struct rill_runtime *rt = start_current();
+
+	run(rt, high_water, NULL);
+	stop(rt);
+}
+
+static void test_trim_gives_memory_back(void **state)
+{
+	struct rill_stack_pool p;
+	struct rill_task *tasks[MANY];
+
+	rill_stack_pool_init(&p, STACK_SIZE);
+	for (int i = 0; i < MANY; i++) {
+		tasks[i] = rill_stack_get(&p, NULL);
+		memset(tasks[i]->stack_low, 1, STACK_SIZE / 2);
+		assert_true(rill_stack_touched(tasks[i]) > STACK_SIZE / 2);
+	}
+	for (int i = 0; i < MANY; i++)
+		rill_stack_put(&p, NULL, tasks[i]);
+	/* they were needed since the last time, which there was none of */
+	assert_int_equal(rill_stack_trim(&p, MANY), 0);
+	/* and ten of them again since then */
+	for (int i = 0; i < 10; i++)
+		tasks[i] = rill_stack_get(&p, NULL);
+	for (int i = 0; i < 10; i++)
+		rill_stack_put(&p, NULL, tasks[i]);
+	unsigned idle = (unsigned)p.count - 10;
+
+	assert_int_equal(rill_stack_trim(&p, 50), 50);
+	assert_int_equal(rill_stack_trim(&p, 1000), idle + 10 - 50);
+	assert_int_equal(p.trimmed, idle + 10);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct rill_task *t = rill_stack_get(&p, NULL);
+
+		assert_non_null(t);
+		assert_true(rill_stack_touched(t) <= 2 * 4096);
+		assert_ptr_equal(t->pool, &p);
+		memset(t->stack_low, 1, STACK_SIZE / 2);
+	}
+	rill_stack_pool_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get_and_put), cmocka_unit_test(test_stacks_do_not_overlap),
-		cmocka_unit_test(test_cache),	    cmocka_unit_test(test_for_each_sees_all),
-		cmocka_unit_test(test_guard),	    cmocka_unit_test(test_default_size),
+		cmocka_unit_test(test_get_and_put),
+		cmocka_unit_test(test_stacks_do_not_overlap),
+		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_for_each_sees_all),
+		cmocka_unit_test(test_guard),
+		cmocka_unit_test(test_default_size),
+		cmocka_unit_test(test_sizes_by_option),
+		cmocka_unit_test(test_high_water_mark),
+		cmocka_unit_test(test_trim_gives_memory_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,6 +227,100 @@ static void test_cancelled_tick(void **state)
 	in_paused_time(cancelled_tick);
 }
 
+/* The next tick goes where it was put, and those after it count from there. */
+static void *reset_ticks(void *arg)
+{
+	struct rill_interval iv;
+	uint64_t t0 = rill_now();
+
+	RILL_ASSERT_CMP(rill_interval_init_at(&iv, t0, 0, RILL_MISSED_BURST), ==, -EINVAL);
+	RILL_ASSERT_CMP(
+		rill_interval_init_at(&iv, t0 + 3 * RILL_MS, 10 * RILL_MS, RILL_MISSED_BURST), ==,
+		0);
+	RILL_ASSERT_CMP(rill_interval_period(&iv), ==, 10 * RILL_MS);
+	expect_tick(&iv, t0 + 3 * RILL_MS);
+	ASSERT_NOW(t0 + 3 * RILL_MS);
+	expect_tick(&iv, t0 + 13 * RILL_MS);
+
+	rill_sleep(4 * RILL_MS);
+	t0 = rill_now();
+	rill_interval_reset(&iv);
+	expect_tick(&iv, t0 + 10 * RILL_MS);
+	expect_tick(&iv, t0 + 20 * RILL_MS);
+
+	t0 = rill_now();
+	rill_interval_reset_immediately(&iv);
+	expect_tick(&iv, t0);
+	RILL_ASSERT_CMP(rill_now(), ==, t0);
+	expect_tick(&iv, t0 + 10 * RILL_MS);
+
+	t0 = rill_now();
+	rill_interval_reset_after(&iv, RILL_MS);
+	expect_tick(&iv, t0 + RILL_MS);
+	ASSERT_NOW(t0 + RILL_MS);
+	expect_tick(&iv, t0 + 11 * RILL_MS);
+
+	rill_interval_reset_at(&iv, t0 + 12 * RILL_MS);
+	expect_tick(&iv, t0 + 12 * RILL_MS);
+	/* into the past, within what is still in time */
+	t0 = rill_now();
+	rill_interval_reset_at(&iv, t0 - RILL_MS);
+	expect_tick(&iv, t0 - RILL_MS);
+	expect_tick(&iv, t0 + 9 * RILL_MS);
+	return NULL;
+}
+
+static void *change_of_mind(void *arg)
+{
+	struct rill_interval iv;
+	uint64_t t0 = rill_now(), late;
+
+	rill_interval_init(&iv, 10 * RILL_MS, RILL_MISSED_BURST);
+	expect_tick(&iv, t0);
+	rill_interval_set_missed(&iv, RILL_MISSED_DELAY);
+	rill_sleep(25 * RILL_MS);
+	late = rill_now();
+	expect_tick(&iv, t0 + 10 * RILL_MS);
+	expect_tick(&iv, late + 10 * RILL_MS);
+	/* the end of time is no wrap to its beginning */
+	rill_interval_init(&iv, RILL_FOREVER, RILL_MISSED_DELAY);
+	t0 = rill_now();
+	expect_tick(&iv, t0);
+	RILL_ASSERT(iv.next_ns == RILL_FOREVER);
+	return NULL;
+}
+
+/* A tick that another case came before is still there. */
+static void *select_ticks(void *arg)
+{
+	struct rill_case cases[2];
+	struct rill_interval iv;
+	uint64_t t0 = rill_now(), scheduled = 0;
+	struct gate gate;
+
+	gate_init(&gate);
+	rill_interval_init_at(&iv, t0 + RILL_MS, RILL_MS, RILL_MISSED_BURST);
+	gate_case(&cases[0], &gate);
+	rill_case_interval_tick(&cases[1], &iv, &scheduled);
+	RILL_ASSERT_CMP(rill_select(cases, 2, 0), ==, 1);
+	RILL_ASSERT_CMP(scheduled, ==, t0 + RILL_MS);
+	ASSERT_NOW(t0 + RILL_MS);
+	RILL_ASSERT_CMP(rill_clock_advance(RILL_MS), ==, 0);
+	gate_post(&gate);
+	gate_case(&cases[0], &gate);
+	rill_case_interval_tick(&cases[1], &iv, &scheduled);
+	RILL_ASSERT_CMP(rill_select(cases, 2, RILL_SELECT_BIASED), ==, 0);
+	expect_tick(&iv, t0 + 2 * RILL_MS);
+	return NULL;
+}
+
+static void test_interval_resets(void **state)
+{
+	in_paused_time(reset_ticks);
+	in_paused_time(change_of_mind);
+	in_paused_time(select_ticks);
+}
+
 /* ---- scopes ---- */
 
 static void *scope_beats_sleep(void *arg)
@@ -294,6 +388,90 @@ static void test_scopes(void **state)
 	in_paused_time(scope_beats_sleep);
 	in_paused_time(nested);
 	in_paused_time(shielded);
+}
+
+/* ---- timeouts ---- */
+
+static int sleep_for(void *arg)
+{
+	return rill_sleep((uint64_t)(uintptr_t)arg);
+}
+
+static int not_blocking(void *arg)
+{
+	return 5;
+}
+
+static void *timeouts(void *arg)
+{
+	uint64_t t0 = rill_now();
+
+	RILL_ASSERT_CMP(rill_timeout(RILL_SEC, sleep_for, (void *)(uintptr_t)RILL_MS), ==, 0);
+	ASSERT_NOW(t0 + RILL_MS);
+	t0 = rill_now();
+	RILL_ASSERT_CMP(rill_timeout(RILL_MS, sleep_for, (void *)(uintptr_t)RILL_SEC), ==,
+			-ETIMEDOUT);
+	ASSERT_NOW(t0 + RILL_MS);
+	/* the tighter one counts, from either side */
+	RILL_ASSERT_CMP(rill_timeout_at(RILL_FOREVER, sleep_for, (void *)(uintptr_t)RILL_MS), ==,
+			0);
+	/* what does not block is called, and its result counts, be the deadline long past */
+	RILL_ASSERT_CMP(rill_timeout_at(0, not_blocking, NULL), ==, 5);
+	RILL_ASSERT_CMP(rill_timeout(0, not_blocking, NULL), ==, 5);
+	/* the scope is gone again */
+	RILL_ASSERT_CMP(rill_sleep(RILL_MS), ==, 0);
+	return NULL;
+}
+
+static int wait_for_gate(void *arg)
+{
+	return gate_wait(arg);
+}
+
+struct post_at {
+	struct gate *gate;
+	uint64_t when;
+};
+
+static void *post_then(void *arg)
+{
+	struct post_at *p = arg;
+
+	RILL_ASSERT_CMP(rill_sleep_until(p->when), ==, 0);
+	gate_post(p->gate);
+	return NULL;
+}
+
+/* Past the deadline a call that could succeed is not tried; one that waits takes what it finds. */
+static void *ties(void *arg)
+{
+	struct gate gate;
+	uint64_t t0 = rill_now();
+	struct post_at p = {&gate, t0 + 2 * RILL_MS};
+
+	gate_init(&gate);
+	gate_post(&gate);
+	RILL_ASSERT_CMP(rill_timeout_at(t0, wait_for_gate, &gate), ==, -ETIMEDOUT);
+	RILL_ASSERT_CMP(rill_timeout_at(t0 + 1, wait_for_gate, &gate), ==, 0);
+
+	/* both at the same moment: the post is first in the queue, the deadline wakes the waiter */
+	struct rill_task *t = spawn(post_then, &p);
+
+	RILL_ASSERT_CMP(rill_yield(), ==, 0);
+	RILL_ASSERT_CMP(rill_timeout_at(p.when, wait_for_gate, &gate), ==, 0);
+	RILL_ASSERT_CMP(rill_now(), >=, p.when);
+	RILL_ASSERT_CMP(rill_join(t, NULL), ==, 0);
+	return NULL;
+}
+
+static void test_timeout(void **state)
+{
+	in_paused_time(timeouts);
+	in_paused_time(ties);
+	/* on a plain thread, too */
+	assert_int_equal(rill_timeout(RILL_MS, sleep_for, (void *)(uintptr_t)RILL_FOREVER),
+			 -ETIMEDOUT);
+	assert_int_equal(rill_timeout(RILL_FOREVER, sleep_for, NULL), 0);
 }
 
 /* ---- tokens ---- */
@@ -384,7 +562,9 @@ int main(void)
 		cmocka_unit_test(test_after_saturates),
 		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_cancelled_tick),
+		cmocka_unit_test(test_interval_resets),
 		cmocka_unit_test(test_scopes),
+		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_never_early),
 		cmocka_unit_test(test_only_one_thread_may_pause),

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who holds a thing that one task holds at a time, so that dumps can name it and find circles: an
+ * awaitable whose ops->what is rill_what_mutex has an obj that begins with a struct rill_held.
+ */
+#ifndef RILL_RUNTIME_HELD_H
+#define RILL_RUNTIME_HELD_H
+
+#include "base/atomic.h"
+
+struct rill_held {
+	RILL_ATOMIC(uint64_t) task_id; /* of the holder, or the last one; 0: a plain thread */
+};
+
+extern const char rill_what_mutex[];
+
+#endif

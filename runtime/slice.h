@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From one slice to the next. A task that leaves picks its successor itself and switches straight
+ * to it, so that the loop of the worker is entered only when there is something to do besides
+ * running tasks. What the leaving task asked for (to park, to go on later, to end) is done by
+ * whoever runs next, for only then its registers are saved.
+ *
+ * Inline, because a return right after a switch is mispredicted: its call was made on another
+ * stack.
+ */
+#ifndef RILL_RUNTIME_SLICE_H
+#define RILL_RUNTIME_SLICE_H
+
+#include "runtime/runtime.h"
+
+/* The next task, if w may go on to it without a turn of its loop. */
+struct rill_task *rill_worker_next(struct rill_worker *w);
+/* The woken task: parked just now, but claimed on the way. */
+void rill_worker_park_failed(struct rill_task *t);
+/* Ends the calling task, whose result is in place. */
+_Noreturn void rill_worker_exit_task(struct rill_task *t);
+
+/* What begins every slice, still on the stack of whoever ran before. */
+static RILL_ALWAYS_INLINE void rill_slice_begin(struct rill_worker *w, struct rill_task *t)
+{
+	/*
+	 * acquire: pairs with rill_wake_add(): the task sees why it was woken. A word of 0 says
+	 * that nobody woke it (it is new, or has yielded), and whoever does so now finds it
+	 * running.
+	 */
+	if (rill_load_relaxed(&t->waiter.state) != 0)
+		rill_exchange_acq_rel(&t->waiter.state, 0);
+	w->current = t;
+	w->slices_to_poll--;
+	rill_counter_add(&w->metrics.slices, 1);
+	rill_trace(w, RILL_TRACE_RUN, t->id);
+	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
+		rill_observe_before(w, t);
+}
+
+/* Does what the task that has left asked for. */
+static RILL_ALWAYS_INLINE void rill_slice_finish(struct rill_worker *w, struct rill_task *t)
+{
+	uint32_t running = 0;
+
+	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
+		rill_observe_after(w, t);
+	switch ((enum rill_task_action)t->action) {
+	case RILL_TASK_PARK:
+		rill_trace(w, RILL_TRACE_PARK, t->id);
+		/* acq_rel: a waker which finds PARKED finds all that the task wrote; pairs with
+		 * rill_wake_add() */
+		if (!rill_cas_acq_rel(&t->waiter.state, &running, RILL_WAITER_PARKED))
+			rill_worker_park_failed(t);
+		break;
+	case RILL_TASK_YIELD:
+		/* Its state stays that of a running task: a wake has nothing to claim. */
+		rill_trace(w, RILL_TRACE_YIELD, t->id);
+		rill_task_list_push(&w->defer, t);
+		break;
+	case RILL_TASK_EXIT:
+		rill_task_end_finish(w, t);
+		break;
+	}
+}
+
+/* First thing on a stack that was switched to. */
+static RILL_ALWAYS_INLINE void rill_slice_arrive(struct rill_fiber *self)
+{
+	struct rill_worker *w = rill_worker_current();
+	struct rill_task *left = w->previous;
+
+	rill_fiber_arrive(self, left ? &left->fiber : &w->fiber);
+	if (left) {
+		w->previous = NULL;
+		rill_slice_finish(w, left);
+	}
+}
+
+/* From task t to next, or to the loop when next is NULL. */
+static RILL_ALWAYS_INLINE void rill_slice_switch(struct rill_worker *w, struct rill_task *t,
+						 struct rill_task *next)
+{
+	struct rill_context *to = &w->context;
+
+	w->previous = t;
+	w->current = NULL;
+	if (next) {
+		rill_slice_begin(w, next);
+		to = &next->context;
+	}
+	rill_fiber_leave(&t->fiber, next ? &next->fiber : &w->fiber, t->action == RILL_TASK_EXIT);
+	rill_context_switch(&t->context, to);
+}
+
+/* The calling task's slice is over. Returns when its next one begins, on another worker perhaps. */
+static RILL_ALWAYS_INLINE void rill_slice_leave(struct rill_task *t, enum rill_task_action action)
+{
+	struct rill_worker *w = rill_worker_current();
+
+	t->action = (uint8_t)action;
+	rill_slice_switch(w, t, rill_worker_next(w));
+	rill_slice_arrive(&t->fiber);
+}
+
+#endif
