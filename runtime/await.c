@@ -246,31 +246,49 @@ static RILL_ALWAYS_INLINE int await_set(struct await_set *set, unsigned flags,
 	return r;
 }
 
-/* The usual case in a few instructions: no scope, budget left, and the thing is there. */
-static RILL_ALWAYS_INLINE int await_ready(struct rill_await *aw)
+/* Arms, parks, disarms. */
+static int park_plain(struct rill_await *aw, struct rill_task *t)
 {
-	struct rill_worker *w = rill_worker_current();
-	struct rill_task *t = w ? w->current : NULL;
+	const struct rill_await_ops *ops = aw->ops;
 
-	if (!t || w->budget == 0 || t->waiter.scope || rill_task_aborted(t))
-		return -EAGAIN;
-	int r = aw->ops->try(aw);
+	aw->waiter = &t->waiter;
+	int r = ops->arm ? ops->arm(aw) : -EAGAIN;
 
 	if (r != -EAGAIN)
-		w->budget--;
+		return r;
+	task_park(t, aw->deadline_ns, aw);
+	return ops->disarm ? ops->disarm(aw, true) : -EAGAIN;
+}
+
+/* The same loop for a task that has budget and no scope, as nearly all have: only an abort ends it.
+ */
+static RILL_ALWAYS_INLINE int await_plain(struct rill_await *aw, struct rill_task *t)
+{
+	const struct rill_await_ops *ops = aw->ops;
+	int r;
+
+	do {
+		if (RILL_UNLIKELY(rill_task_aborted(t))) {
+			t->abort_seen = true;
+			return -ECANCELED;
+		}
+		r = ops->arm_only ? -EAGAIN : ops->try(aw);
+		if (r == -EAGAIN)
+			r = park_plain(aw, t);
+	} while (r == -EAGAIN);
 	return r;
 }
 
 int rill_await(struct rill_await *aw, unsigned flags)
 {
 	struct await_set set = {.first = (char *)aw, .stride = sizeof(*aw), .n = 1};
+	struct rill_worker *w = rill_worker_current();
+	struct rill_task *t = w ? w->current : NULL;
 	struct rill_await *done = NULL;
 
-	if (!(flags & RILL_AWAIT_UNCANCELLABLE) && !aw->ops->arm_only) {
-		int r = await_ready(aw);
-
-		if (r != -EAGAIN)
-			return r;
+	if (RILL_LIKELY(flags == 0 && t && !t->waiter.scope && w->budget > 0)) {
+		w->budget--;
+		return await_plain(aw, t);
 	}
 	int r = await_set(&set, flags, &done);
 

@@ -17,7 +17,7 @@ struct rill_runtime;
  * will be no report of an overflow.
  */
 void rill_crash_thread_init(void);
-/* By the same thread when it stops being that worker: nobody looks for the worker there any more. */
+/* By the same thread when it stops being that worker: nobody looks for it there any more. */
 void rill_crash_thread_leave(void);
 
 /* Of the calling thread's own stack; empty before rill_crash_thread_init(). For handlers, too. */

@@ -106,13 +106,11 @@ static int call_scopes(Dwfl_Module *m, uintptr_t pc, Dwarf_Die *cu, Dwarf_Die **
 	return found ? dwarf_getscopes_die(&innermost, ret_scopes) : 0;
 }
 
-static unsigned locate_inlined(Dwfl_Module *m, uintptr_t pc, struct rill_location here,
-			       struct rill_location *out)
+static unsigned locate_inlined(Dwfl_Module *m, uintptr_t pc, Dwarf_Die *cu,
+			       struct rill_location here, struct rill_location *out)
 {
-	Dwarf_Addr bias = 0;
-	Dwarf_Die *cu = dwfl_module_addrdie(m, pc, &bias);
 	Dwarf_Die *scopes = NULL;
-	int count = cu ? call_scopes(m, pc, cu, &scopes) : 0;
+	int count = call_scopes(m, pc, cu, &scopes);
 	unsigned n = 0;
 
 	for (int i = 0; i < count && n < RILL_LOCATIONS_MAX; i++) {
@@ -130,14 +128,31 @@ static unsigned locate_inlined(Dwfl_Module *m, uintptr_t pc, struct rill_locatio
 	return n;
 }
 
+/* The unit that pc was compiled in. clang writes no table of them, so that all have to be asked. */
+static Dwarf_Die *unit_at(Dwfl_Module *m, uintptr_t pc, Dwarf_Addr *ret_bias)
+{
+	Dwarf_Die *cu = dwfl_module_addrdie(m, pc, ret_bias);
+
+	if (cu)
+		return cu;
+	while ((cu = dwfl_module_nextcu(m, cu, ret_bias)))
+		if (dwarf_haspc(cu, pc - *ret_bias) > 0)
+			return cu;
+	return NULL;
+}
+
 static unsigned locate(Dwfl_Module *m, uintptr_t pc, struct rill_location *out)
 {
 	struct rill_location here = {0};
-	Dwfl_Line *line = dwfl_module_getsrc(m, pc);
+	Dwarf_Addr bias = 0;
+	Dwarf_Die *cu = unit_at(m, pc, &bias);
+	Dwarf_Line *line = cu ? dwarf_getsrc_die(cu, pc - bias) : NULL;
 
-	if (line)
-		here.file = dwfl_lineinfo(line, NULL, &here.line, NULL, NULL, NULL);
-	unsigned n = locate_inlined(m, pc, here, out);
+	if (line) {
+		here.file = dwarf_linesrc(line, NULL, NULL);
+		dwarf_lineno(line, &here.line);
+	}
+	unsigned n = cu ? locate_inlined(m, pc, cu, here, out) : 0;
 
 	if (n > 0)
 		return n;

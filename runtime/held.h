@@ -9,7 +9,7 @@
 #include "base/atomic.h"
 
 struct rill_held {
-	RILL_ATOMIC(uint64_t) task_id; /* of the holder, or the last one; 0: a plain thread */
+	RILL_ATOMIC(uint64_t) task_id; /* of the holder; 0: nobody, or it is not known */
 };
 
 extern const char rill_what_mutex[];

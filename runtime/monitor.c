@@ -18,7 +18,7 @@
  * two. */
 #define LOOK_BUSY_NS (UINT64_C(1000) * 1000)
 #define LOOK_IDLE_NS (UINT64_C(4000) * 1000)
-#define LOOK_IDLE_MAX_NS (UINT64_C(16000) * 1000)
+#define LOOK_IDLE_MAX_NS (UINT64_C(64000) * 1000)
 
 /* A look that comes later than this says that the process had to stand still, as all of it. */
 #define LATE_NS (2 * LOOK_BUSY_NS)
@@ -178,6 +178,14 @@ static bool work_waits(struct rill_runtime *rt)
 
 /* ---- the thread ---- */
 
+/* A worker is awake again: it may get stuck at once. */
+RILL_COLD void rill_monitor_rouse(struct rill_monitor *m)
+{
+	/* Without the lock: when this comes too early the monitor wakes by itself a bit later. */
+	rill_store_relaxed(&m->dozing, false);
+	pthread_cond_signal(&m->cond);
+}
+
 static void wait_locked(struct rill_monitor *m, uint64_t pause_ns)
 {
 	uint64_t until = rill_clock_mono() + pause_ns;
@@ -185,9 +193,13 @@ static void wait_locked(struct rill_monitor *m, uint64_t pause_ns)
 		.tv_sec = (time_t)(until / 1000000000u),
 		.tv_nsec = (long)(until % 1000000000u),
 	};
+	bool doze = pause_ns > LOOK_IDLE_NS;
 
-	while (!m->stop && pthread_cond_timedwait(&m->stop_cond, &m->lock, &ts) != ETIMEDOUT)
+	rill_store_relaxed(&m->dozing, doze);
+	while (!m->stop && rill_load_relaxed(&m->dozing) == doze &&
+	       pthread_cond_timedwait(&m->cond, &m->lock, &ts) != ETIMEDOUT)
 		;
+	rill_store_relaxed(&m->dozing, false);
 }
 
 static void *monitor_thread(void *arg)
@@ -225,7 +237,7 @@ int rill_monitor_start(struct rill_runtime *rt)
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&m->stop_cond, &attr);
+	pthread_cond_init(&m->cond, &attr);
 	pthread_condattr_destroy(&attr);
 	int r = rill_thread_create(&m->thread, 0, monitor_thread, rt);
 
@@ -236,7 +248,7 @@ int rill_monitor_start(struct rill_runtime *rt)
 		return 0;
 	}
 	rill_helper_fini(&m->helper);
-	pthread_cond_destroy(&m->stop_cond);
+	pthread_cond_destroy(&m->cond);
 	pthread_mutex_destroy(&m->lock);
 	free(m->watches);
 	m->watches = NULL;
@@ -252,12 +264,12 @@ void rill_monitor_stop(struct rill_runtime *rt)
 	rill_crash_assist_end();
 	pthread_mutex_lock(&m->lock);
 	m->stop = true;
-	pthread_cond_signal(&m->stop_cond);
+	pthread_cond_signal(&m->cond);
 	pthread_mutex_unlock(&m->lock);
 	pthread_join(m->thread, NULL);
 	rill_helper_fini(&m->helper);
 	rill_dump_forget_signals(rt);
-	pthread_cond_destroy(&m->stop_cond);
+	pthread_cond_destroy(&m->cond);
 	pthread_mutex_destroy(&m->lock);
 	free(m->watches);
 	m->watches = NULL;

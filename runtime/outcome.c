@@ -113,9 +113,6 @@ _Noreturn void rill_fail(const char *reason, ...)
 	va_end(args);
 	t->status = RILL_JOIN_FAILED;
 	apply_policy(t);
-	/* relaxed: a hint. An owner counts in rill_task_forget(), if it does not look. */
-	if (rill_load_relaxed(&t->join) == RILL_JOIN_DETACHED)
-		rill_fetch_add_relaxed(&t->rt->failed_tasks, 1);
 	leave(t);
 }
 

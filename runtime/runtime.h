@@ -67,6 +67,8 @@ struct rill_worker {
 	unsigned urgent_runs; /* in a row */
 	uint64_t slice_ns;    /* EWMA of the length of a slice */
 	struct rill_trace_ring trace;
+	uint64_t id_next; /* of the next task spawned here */
+	uint64_t id_end;
 	struct rill_rand rand;
 	struct rill_task_list defer; /* yielded: run after the next turn */
 	struct rill_task_list own;   /* runnable, and only here: pinned, or w is alone */

@@ -67,8 +67,8 @@ static void spill(struct rill_worker *w, struct rill_inject *to, struct rill_tas
 }
 
 /* Into a ring of w's own; what does not fit goes to the shared queue of its kind. */
-static void push_ring(struct rill_worker *w, struct rill_queue *q, struct rill_inject *shared,
-		      struct rill_task *t)
+static RILL_NOINLINE void push_ring(struct rill_worker *w, struct rill_queue *q,
+				    struct rill_inject *shared, struct rill_task *t)
 {
 	struct rill_task *batch[RILL_QUEUE_CAP / 2];
 
@@ -141,9 +141,9 @@ static RILL_NOINLINE void schedule_placed(struct rill_worker *w, struct rill_tas
 		schedule_outside(t, &t->rt->urgent);
 }
 
-void rill_schedule(struct rill_task *t)
+/* w: the caller's worker, of whichever runtime, or NULL. */
+static inline void schedule_from(struct rill_worker *w, struct rill_task *t)
 {
-	struct rill_worker *w = rill_worker_current();
 	uint8_t place = rill_load_relaxed(&t->place);
 
 	if (w && w->rt != t->rt)
@@ -171,8 +171,20 @@ void rill_schedule(struct rill_task *t)
 	push_ring(w, &w->queue, &w->rt->inject, t);
 }
 
+void rill_schedule(struct rill_task *t)
+{
+	schedule_from(rill_worker_current(), t);
+}
+
+static inline void trace_wake(struct rill_worker *w, const struct rill_task *t)
+{
+	if (w && w->rt == t->rt)
+		rill_trace(w, RILL_TRACE_WAKE, t->id);
+}
+
 void rill_wake_flush_slow(struct rill_wake_batch *b)
 {
+	struct rill_worker *self = rill_worker_current();
 	struct rill_waiter *w = b->first;
 
 	b->first = NULL;
@@ -181,7 +193,8 @@ void rill_wake_flush_slow(struct rill_wake_batch *b)
 		struct rill_waiter *next = w->next;
 
 		if (w->is_task) {
-			rill_schedule(rill_task_of(w));
+			trace_wake(self, rill_task_of(w));
+			schedule_from(self, rill_task_of(w));
 		} else {
 			/* release: pairs with the acquire in thread_park(). w may be gone right
 			 * after. */

@@ -11,6 +11,7 @@
 #ifndef RILL_RUNTIME_SLICE_H
 #define RILL_RUNTIME_SLICE_H
 
+#include "base/assert.h"
 #include "runtime/runtime.h"
 
 /* The next task, if w may go on to it without a turn of its loop. */
@@ -19,6 +20,10 @@ struct rill_task *rill_worker_next(struct rill_worker *w);
 void rill_worker_park_failed(struct rill_task *t);
 /* Ends the calling task, whose result is in place. */
 _Noreturn void rill_worker_exit_task(struct rill_task *t);
+
+RILL_STATIC_ASSERT(RILL_TRACE_PARK + RILL_TASK_YIELD == RILL_TRACE_YIELD &&
+			   RILL_TRACE_PARK + RILL_TASK_EXIT == RILL_TRACE_TERMINATE,
+		   "actions and the events that tell of them are in one order");
 
 /* What begins every slice, still on the stack of whoever ran before. */
 static RILL_ALWAYS_INLINE void rill_slice_begin(struct rill_worker *w, struct rill_task *t)
@@ -33,7 +38,6 @@ static RILL_ALWAYS_INLINE void rill_slice_begin(struct rill_worker *w, struct ri
 	w->current = t;
 	w->slices_to_poll--;
 	rill_counter_add(&w->metrics.slices, 1);
-	rill_trace(w, RILL_TRACE_RUN, t->id);
 	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
 		rill_observe_before(w, t);
 }
@@ -47,7 +51,6 @@ static RILL_ALWAYS_INLINE void rill_slice_finish(struct rill_worker *w, struct r
 		rill_observe_after(w, t);
 	switch ((enum rill_task_action)t->action) {
 	case RILL_TASK_PARK:
-		rill_trace(w, RILL_TRACE_PARK, t->id);
 		/* acq_rel: a waker which finds PARKED finds all that the task wrote; pairs with
 		 * rill_wake_add() */
 		if (!rill_cas_acq_rel(&t->waiter.state, &running, RILL_WAITER_PARKED))
@@ -55,7 +58,6 @@ static RILL_ALWAYS_INLINE void rill_slice_finish(struct rill_worker *w, struct r
 		break;
 	case RILL_TASK_YIELD:
 		/* Its state stays that of a running task: a wake has nothing to claim. */
-		rill_trace(w, RILL_TRACE_YIELD, t->id);
 		rill_task_list_push(&w->defer, t);
 		break;
 	case RILL_TASK_EXIT:
@@ -77,19 +79,22 @@ static RILL_ALWAYS_INLINE void rill_slice_arrive(struct rill_fiber *self)
 	}
 }
 
-/* From task t to next, or to the loop when next is NULL. */
+/* From task t, for the reason given, to next, or to the loop when next is NULL. */
 static RILL_ALWAYS_INLINE void rill_slice_switch(struct rill_worker *w, struct rill_task *t,
+						 enum rill_task_action action,
 						 struct rill_task *next)
 {
 	struct rill_context *to = &w->context;
 
+	t->action = (uint8_t)action;
 	w->previous = t;
 	w->current = NULL;
+	rill_trace_slice(w, RILL_TRACE_PARK + (unsigned)action, t, next);
 	if (next) {
 		rill_slice_begin(w, next);
 		to = &next->context;
 	}
-	rill_fiber_leave(&t->fiber, next ? &next->fiber : &w->fiber, t->action == RILL_TASK_EXIT);
+	rill_fiber_leave(&t->fiber, next ? &next->fiber : &w->fiber, action == RILL_TASK_EXIT);
 	rill_context_switch(&t->context, to);
 }
 
@@ -98,8 +103,7 @@ static RILL_ALWAYS_INLINE void rill_slice_leave(struct rill_task *t, enum rill_t
 {
 	struct rill_worker *w = rill_worker_current();
 
-	t->action = (uint8_t)action;
-	rill_slice_switch(w, t, rill_worker_next(w));
+	rill_slice_switch(w, t, action, rill_worker_next(w));
 	rill_slice_arrive(&t->fiber);
 }
 

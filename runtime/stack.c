@@ -189,29 +189,26 @@ static struct rill_task *pool_grow(struct rill_stack_pool *p)
 	return task_at(p, s, 0);
 }
 
-struct rill_task *rill_stack_get(struct rill_stack_pool *p, struct rill_stack_cache *cache)
+struct rill_task *rill_stack_get_slow(struct rill_stack_pool *p)
 {
-	if (RILL_LIKELY(cache && cache->count > 0))
-		return cache->tasks[--cache->count];
 	struct rill_task *t = pool_pop(p);
 
 	return t ? t : pool_grow(p);
 }
 
-void rill_stack_put(struct rill_stack_pool *p, struct rill_stack_cache *cache, struct rill_task *t)
+void rill_stack_put_slow(struct rill_stack_pool *p, struct rill_stack_cache *cache,
+			 struct rill_task *t)
 {
 	if (!cache) {
 		pool_push(p, t);
 		return;
 	}
 	/* Full: the older half goes to the pool, where other workers find it. */
-	if (RILL_UNLIKELY(cache->count == RILL_STACK_CACHE)) {
-		for (unsigned i = 0; i < RILL_STACK_CACHE / 2; i++)
-			pool_push(p, cache->tasks[i]);
-		cache->count -= RILL_STACK_CACHE / 2;
-		memmove(cache->tasks, cache->tasks + RILL_STACK_CACHE / 2,
-			cache->count * sizeof(cache->tasks[0]));
-	}
+	for (unsigned i = 0; i < RILL_STACK_CACHE / 2; i++)
+		pool_push(p, cache->tasks[i]);
+	cache->count -= RILL_STACK_CACHE / 2;
+	memmove(cache->tasks, cache->tasks + RILL_STACK_CACHE / 2,
+		cache->count * sizeof(cache->tasks[0]));
 	cache->tasks[cache->count++] = t;
 }
 

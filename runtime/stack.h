@@ -46,9 +46,27 @@ size_t rill_stack_bytes(size_t usable);
 void rill_stack_pool_init(struct rill_stack_pool *p, size_t stack_size);
 void rill_stack_pool_fini(struct rill_stack_pool *p);
 
+struct rill_task *rill_stack_get_slow(struct rill_stack_pool *p);
+void rill_stack_put_slow(struct rill_stack_pool *p, struct rill_stack_cache *cache,
+			 struct rill_task *t);
+
 /* An idle task with its stack, or NULL. cache is the caller's worker's, or NULL. */
-struct rill_task *rill_stack_get(struct rill_stack_pool *p, struct rill_stack_cache *cache);
-void rill_stack_put(struct rill_stack_pool *p, struct rill_stack_cache *cache, struct rill_task *t);
+static inline struct rill_task *rill_stack_get(struct rill_stack_pool *p,
+					       struct rill_stack_cache *cache)
+{
+	if (RILL_LIKELY(cache && cache->count > 0))
+		return cache->tasks[--cache->count];
+	return rill_stack_get_slow(p);
+}
+
+static inline void rill_stack_put(struct rill_stack_pool *p, struct rill_stack_cache *cache,
+				  struct rill_task *t)
+{
+	if (RILL_LIKELY(cache && cache->count < RILL_STACK_CACHE))
+		cache->tasks[cache->count++] = t;
+	else
+		rill_stack_put_slow(p, cache, t);
+}
 
 /*
  * Gives memory back: of stacks that have not been needed since the last call, at most max, all but

@@ -7,21 +7,22 @@
 
 #include "runtime/await.h"
 #include "runtime/local.h"
+#include "runtime/outcome.h"
 
 static RILL_ATOMIC(uint64_t) next_task_id = 1;
 
-/* Ids come in blocks to each thread, so that spawning does not share a counter. */
+/* Ids come in blocks to each worker, so that spawning does not share a counter. */
 #define ID_BLOCK 1024
-static __thread uint64_t id_next, id_end;
 
-static RILL_NOINLINE uint64_t task_id_take(void)
+static inline uint64_t task_id_take(struct rill_worker *w)
 {
-	__asm__ volatile("");
-	if (id_next == id_end) {
-		id_next = rill_fetch_add_relaxed(&next_task_id, ID_BLOCK);
-		id_end = id_next + ID_BLOCK;
+	if (!w)
+		return rill_fetch_add_relaxed(&next_task_id, 1);
+	if (RILL_UNLIKELY(w->id_next == w->id_end)) {
+		w->id_next = rill_fetch_add_relaxed(&next_task_id, ID_BLOCK);
+		w->id_end = w->id_next + ID_BLOCK;
 	}
-	return id_next++;
+	return w->id_next++;
 }
 
 /* ---- life ---- */
@@ -79,13 +80,12 @@ void rill_task_end_finish(struct rill_worker *w, struct rill_task *t)
 	struct rill_waiter *joiner = t->joiner;
 
 	rill_counter_add(&w->metrics.finished, 1);
-	rill_trace(w, RILL_TRACE_TERMINATE, t->id);
 	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
 		rill_observe_end(t);
 	if (RILL_UNLIKELY(t->locals != NULL))
 		rill_local_release(t);
 	if (joiner == RILL_JOIN_DETACHED) {
-		rill_task_release(t);
+		rill_task_forget(t);
 		return;
 	}
 	/* release: from here on the joiner may leave, and free t; pairs with join_disarm() */
@@ -117,7 +117,8 @@ struct new_task {
 	void *(*blocking)(void *); /* what fn is to run on the blocking pool */
 };
 
-static void task_init(struct rill_task *t, struct rill_runtime *rt, const struct new_task *n)
+static void task_init(struct rill_task *t, struct rill_runtime *rt, struct rill_worker *w,
+		      const struct new_task *n)
 {
 	t->rt = rt;
 	t->fn = n->fn;
@@ -138,7 +139,7 @@ static void task_init(struct rill_task *t, struct rill_runtime *rt, const struct
 	t->monitor = NULL;
 	t->spawn_site = n->site;
 	rill_store_relaxed(&t->wait_what, NULL);
-	rill_store_relaxed(&t->id, task_id_take());
+	rill_store_relaxed(&t->id, task_id_take(w));
 	rill_store_relaxed(&t->abort_id, 0);
 	rill_store_relaxed(&t->place, 0);
 	rill_store_relaxed(&t->join, n->ret_task || n->owner ? RILL_JOIN_NONE : RILL_JOIN_DETACHED);
@@ -220,7 +221,7 @@ static int spawn_on(struct rill_runtime *rt, struct rill_worker *w, const struct
 
 	if (!t)
 		return -ENOMEM;
-	task_init(t, rt, n);
+	task_init(t, rt, w, n);
 	struct rill_task *parent = w ? w->current : NULL;
 
 	t->parent = parent ? parent->id : 0;
@@ -232,6 +233,8 @@ static int spawn_on(struct rill_runtime *rt, struct rill_worker *w, const struct
 		return -ENOMEM;
 	}
 	if (!may_spawn(rt, t, w != NULL)) {
+		if (t->locals)
+			rill_local_release(t);
 		rill_task_release(t);
 		/* A shutdown's scan may have seen it, and wait for its end. */
 		rill_idle_kick(&rt->workers[0]);
@@ -265,13 +268,21 @@ static int spawn_in(struct rill_runtime *rt, const struct new_task *n)
 	return r;
 }
 
-static int spawn(const struct new_task *n)
+/* As a program may have been built against an older, shorter struct. */
+static RILL_NOINLINE int spawn(const struct new_task *given)
 {
-	const struct rill_spawn_options *o = n->o;
+	struct rill_spawn_options options = {.size = sizeof(options)};
+	struct new_task copy = *given, *n = &copy;
+	const struct rill_spawn_options *o = NULL;
+
+	if (!n->fn || (n->o && n->o->size < offsetof(struct rill_spawn_options, runtime)))
+		return -EINVAL;
+	if (n->o) {
+		memcpy(&options, n->o, RILL_MIN(n->o->size, sizeof(options)));
+		o = n->o = &options;
+	}
 	struct rill_runtime *rt = o && o->runtime ? o->runtime : NULL;
 
-	if (!n->fn)
-		return -EINVAL;
 	if (!rt && o && o->handle) {
 		rt = rill_handle_enter(o->handle);
 		if (!rt)
@@ -408,7 +419,7 @@ void rill_detach(struct rill_task *t)
 	if (rill_cas_acq_rel(&t->join, &expected, RILL_JOIN_DETACHED))
 		return;
 	wait_for_done(t);
-	rill_task_release(t);
+	rill_task_forget(t);
 }
 
 /* ---- abort ---- */

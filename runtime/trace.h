@@ -45,7 +45,11 @@ enum rill_trace_event {
 
 #define RILL_TRACE_EVENTS (RILL_TRACE_TIMERS + 1)
 
-/* 16 bytes, so that a line holds four. */
+/*
+ * 16 bytes, so that a line holds four. From one slice straight to the next takes one record, which
+ * tells how the first ended and whose the second is: the event is RUN, and above it, in the upper
+ * four bits, is PARK, YIELD or TERMINATE.
+ */
 struct rill_trace_record {
 	RILL_ATOMIC(uint64_t)
 	what; /* event in the upper 8 bits, its argument below */
@@ -54,6 +58,7 @@ struct rill_trace_record {
 };
 
 #define RILL_TRACE_EVENT_SHIFT 56
+#define RILL_TRACE_ENDED_SHIFT 4 /* of the event's bits */
 #define RILL_TRACE_ARG_MASK ((UINT64_C(1) << RILL_TRACE_EVENT_SHIFT) - 1)
 #define RILL_TRACE_CYCLES (UINT64_C(1) << 63)
 
@@ -64,9 +69,8 @@ struct rill_trace_ring {
 	RILL_ATOMIC(uint8_t) level; /* enum rill_trace_level; written by any thread */
 };
 
-static RILL_ALWAYS_INLINE void rill_trace_put(struct rill_trace_ring *ring,
-					      enum rill_trace_event event, uint64_t arg,
-					      uint64_t time)
+static RILL_ALWAYS_INLINE void rill_trace_put(struct rill_trace_ring *ring, unsigned event,
+					      uint64_t arg, uint64_t time)
 {
 	uint64_t head = rill_load_relaxed(&ring->head);
 	struct rill_trace_record *r = &ring->records[head & ring->mask];
@@ -115,20 +119,45 @@ static RILL_ALWAYS_INLINE void rill_trace_probe(enum rill_trace_event event, uin
  * and is defined after this.
  */
 #if RILL_TRACING
+#define rill_trace_record(w, event, arg)                                                           \
+	do {                                                                                       \
+		uint8_t level_ = rill_load_relaxed(&(w)->trace.level);                             \
+		if (RILL_LIKELY(level_ != RILL_TRACE_OFF))                                         \
+			rill_trace_put(&(w)->trace, event, arg,                                    \
+				       level_ == RILL_TRACE_COARSE || (w)->rt->paused              \
+					       ? (w)->now_ns                                       \
+					       : (rill_cycles() | RILL_TRACE_CYCLES));             \
+	} while (0)
+
 #define rill_trace(w, event, arg)                                                                  \
 	do {                                                                                       \
 		struct rill_worker *trace_w_ = (w);                                                \
 		uint64_t trace_arg_ = (arg);                                                       \
-		uint8_t level_ = rill_load_relaxed(&trace_w_->trace.level);                        \
-		if (RILL_LIKELY(level_ != RILL_TRACE_OFF))                                         \
-			rill_trace_put(&trace_w_->trace, event, trace_arg_,                        \
-				       level_ == RILL_TRACE_COARSE || trace_w_->rt->paused         \
-					       ? trace_w_->now_ns                                  \
-					       : (rill_cycles() | RILL_TRACE_CYCLES));             \
+		rill_trace_record(trace_w_, event, trace_arg_);                                    \
 		rill_trace_probe(event, trace_arg_, trace_w_->index);                              \
+	} while (0)
+
+/*
+ * t's slice ends as event says, and next's begins; next NULL: that of the worker's loop does. In
+ * one record, see above. The event is a constant here, too.
+ */
+#define rill_trace_slice(w, event, t, next)                                                        \
+	do {                                                                                       \
+		struct rill_worker *trace_w_ = (w);                                                \
+		const struct rill_task *trace_next_ = (next);                                      \
+		if (trace_next_)                                                                   \
+			rill_trace_record(trace_w_,                                                \
+					  RILL_TRACE_RUN | (event) << RILL_TRACE_ENDED_SHIFT,      \
+					  trace_next_->id);                                        \
+		else                                                                               \
+			rill_trace_record(trace_w_, event, (t)->id);                               \
+		rill_trace_probe(event, (t)->id, trace_w_->index);                                 \
+		if (trace_next_)                                                                   \
+			rill_trace_probe(RILL_TRACE_RUN, trace_next_->id, trace_w_->index);        \
 	} while (0)
 #else
 #define rill_trace(w, event, arg) ((void)(w), (void)(event), (void)(arg))
+#define rill_trace_slice(w, event, t, next) ((void)(w), (void)(event), (void)(t), (void)(next))
 #endif
 
 struct rill_runtime;

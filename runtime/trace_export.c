@@ -72,20 +72,31 @@ static void collect_worker(struct export *x, const struct moment *now, unsigned 
 			   struct rill_trace_record *scratch)
 {
 	unsigned n = rill_trace_ring_copy(&x->rt->workers[i].trace, scratch);
-	struct entry *e = x->entries + x->begins[i];
+	struct entry *first = x->entries + x->begins[i];
+	struct entry *e = first;
+	uint64_t running = 0; /* 0: not known */
 	uint64_t last = 0;
 
-	for (unsigned k = 0; k < n; k++, e++) {
+	for (unsigned k = 0; k < n; k++) {
+		unsigned what = (unsigned)(scratch[k].what >> RILL_TRACE_EVENT_SHIFT);
+		unsigned event = what & ((1u << RILL_TRACE_ENDED_SHIFT) - 1);
+		unsigned ended = what >> RILL_TRACE_ENDED_SHIFT;
+		struct entry entry = {.worker = (uint16_t)i, .event = (uint8_t)event};
+
 		last = RILL_MAX(last, convert(now, scratch[k].time));
-		*e = (struct entry){
-			.time = last,
-			.arg = scratch[k].what & RILL_TRACE_ARG_MASK,
-			.worker = (uint16_t)i,
-			.event = (uint8_t)(scratch[k].what >> RILL_TRACE_EVENT_SHIFT),
-		};
+		entry.time = last;
+		entry.arg = scratch[k].what & RILL_TRACE_ARG_MASK;
+		if (ended && running)
+			*e++ = (struct entry){.time = last,
+					      .arg = running,
+					      .worker = (uint16_t)i,
+					      .event = (uint8_t)ended};
+		if (event == RILL_TRACE_RUN)
+			running = entry.arg;
+		*e++ = entry;
 	}
-	x->begins[i + 1] = x->begins[i] + n;
-	if (n > 0)
+	x->begins[i + 1] = (size_t)(e - x->entries);
+	if (e > first)
 		x->zero_ns = RILL_MIN(x->zero_ns, x->entries[x->begins[i]].time);
 	x->now_ns = RILL_MAX(x->now_ns, last);
 }
@@ -97,7 +108,8 @@ static int collect(struct export *x)
 	struct moment now = {rill_runtime_now(rt), rill_cycles()};
 	struct rill_trace_record *scratch = malloc(each * sizeof(*scratch));
 
-	x->entries = malloc(rt->worker_count * each * sizeof(*x->entries));
+	/* a record may tell of two events */
+	x->entries = malloc(2 * rt->worker_count * each * sizeof(*x->entries));
 	x->begins = calloc(rt->worker_count + 1, sizeof(*x->begins));
 	if (!scratch || !x->entries || !x->begins) {
 		free(scratch);

@@ -89,8 +89,9 @@ static void hand_on(struct mutex *m)
 
 	if (next) {
 		next->granted = true;
-		note_waiter(m, next->waiter);
 		rill_await_wake(next, &batch);
+		/* Not before: nobody waits for what he holds. */
+		note_waiter(m, next->waiter);
 	}
 	queue_unlock(m, next ? held_word(m) : 0);
 	rill_wake_flush(&batch);
@@ -178,6 +179,7 @@ void rill_mutex_unlock(struct rill_mutex *mutex)
 	struct mutex *m = mutex_of(mutex);
 	uint32_t word = HELD;
 
+	note_holder(m, NULL);
 	/* release: pairs with the acquire in take_free() */
 	if (RILL_LIKELY(rill_cas_release(&m->word, &word, 0)))
 		return;

@@ -347,6 +347,7 @@ static void test_failures_of_detached_tasks_are_counted(void **state)
 }
 
 struct shut {
+	RILL_ATOMIC(int) begun;
 	RILL_ATOMIC(int) aborted;
 	int late_spawn;
 };
@@ -355,6 +356,7 @@ static void *counts_its_abort(void *arg)
 {
 	struct shut *s = arg;
 
+	rill_fetch_add_relaxed(&s->begun, 1);
 	if (rill_sleep(RILL_FOREVER) == -ECANCELED)
 		rill_fetch_add_relaxed(&s->aborted, 1);
 	s->late_spawn = rill_spawn(same, NULL, NULL);
@@ -368,7 +370,7 @@ static void *fail_among_others(void *arg)
 	for (int i = 0; i < 5; i++)
 		RILL_ASSERT_CMP(rill_spawn(counts_its_abort, s, NULL), ==, 0);
 	/* A task that has not begun would never run. */
-	for (int i = 0; i < 100; i++)
+	while (rill_load_relaxed(&s->begun) < 5)
 		rill_yield();
 	RILL_ASSERT_CMP(rill_spawn(fails, NULL, NULL), ==, 0);
 	return counts_its_abort(s);

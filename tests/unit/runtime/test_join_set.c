@@ -366,6 +366,10 @@ static void *detach(void *arg)
 	RILL_ASSERT(o.value == set);
 	rill_join_set_destroy(set);
 	/* It waits still, not aborted, and the set is freed when it ends. */
+	while (rill_runtime_live_tasks(rill_runtime_current()) > 2)
+		rill_yield();
+	for (int i = 0; i < 10; i++)
+		rill_yield();
 	RILL_ASSERT_CMP((int)rill_runtime_live_tasks(rill_runtime_current()), ==, 2);
 	gate_post(&done);
 	while (rill_runtime_live_tasks(rill_runtime_current()) > 1)

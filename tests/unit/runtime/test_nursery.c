@@ -14,6 +14,7 @@ static void *count(void *arg)
 
 /* What a child does, on its parent's stack. */
 struct child {
+	RILL_ATOMIC(bool) begun;
 	int sleep_result;
 	bool ended;
 };
@@ -23,6 +24,7 @@ static void *sleep_for_ever(void *arg)
 	struct child *c = arg;
 	struct rill_scope shield;
 
+	rill_store_relaxed(&c->begun, true);
 	c->sleep_result = rill_sleep(RILL_FOREVER);
 	/* Takes its time, abort or not. */
 	rill_scope_begin_shield(&shield);
@@ -45,10 +47,11 @@ static void *returns(void *arg)
 }
 
 /* A child that is aborted before it has begun never runs. */
-static void until_begun(struct rill_nursery *n)
+static void until_begun(const struct child *c, unsigned n)
 {
-	for (int i = 0; i < 100 || rill_nursery_len(n) == 0; i++)
-		rill_yield();
+	for (unsigned i = 0; i < n; i++)
+		while (!rill_load_relaxed(&c[i].begun))
+			rill_yield();
 }
 
 static void *children_use_the_stack(void *arg)
@@ -113,7 +116,7 @@ static void *parent(void *arg)
 
 	rill_nursery_begin(&n, NULL);
 	RILL_ASSERT_CMP(rill_nursery_spawn(&n, sleep_for_ever, &p->child), ==, 0);
-	until_begun(&n);
+	until_begun(&p->child, 1);
 	rill_store_release(&p->waits, true);
 	p->result = rill_nursery_end(&n, NULL);
 	RILL_ASSERT(p->child.ended);
@@ -151,7 +154,7 @@ static void *first_failure(void *arg)
 	rill_nursery_begin(&n, &o);
 	for (int i = 0; i < 5; i++)
 		RILL_ASSERT_CMP(rill_nursery_spawn(&n, sleep_for_ever, &children[i]), ==, 0);
-	until_begun(&n);
+	until_begun(children, 5);
 	RILL_ASSERT_CMP(rill_nursery_spawn_with(&n, &so, fails, NULL, &h), ==, 0);
 	RILL_ASSERT_CMP(rill_nursery_end(&n, &out), ==, RILL_JOIN_FAILED);
 	RILL_ASSERT(out.id == h.id && out.status == RILL_JOIN_FAILED);
@@ -204,7 +207,7 @@ static void *aborted(void *arg)
 
 	rill_nursery_begin(&n, &o);
 	RILL_ASSERT_CMP(rill_nursery_spawn(&n, sleep_for_ever, &c), ==, 0);
-	until_begun(&n);
+	until_begun(&c, 1);
 	rill_nursery_abort(&n);
 	RILL_ASSERT_CMP(rill_nursery_spawn(&n, sleep_for_ever, &c), ==, -ECANCELED);
 	RILL_ASSERT_CMP(rill_nursery_end(&n, NULL), ==, 0);
@@ -316,7 +319,7 @@ static void *exits_inside(void *arg)
 
 	rill_nursery_begin(&n, NULL);
 	RILL_ASSERT_CMP(rill_nursery_spawn(&n, sleep_for_ever, c), ==, 0);
-	until_begun(&n);
+	until_begun(c, 1);
 	rill_exit(c);
 }
 

@@ -176,6 +176,10 @@ static void *destroy_running(void *arg)
 		rill_yield();
 	RILL_ASSERT(rill_is_finished_by(h));
 	rill_tracker_destroy(k);
+	while (rill_runtime_live_tasks(rill_runtime_current()) > 2)
+		rill_yield();
+	for (int i = 0; i < 10; i++)
+		rill_yield();
 	RILL_ASSERT_CMP((int)rill_runtime_live_tasks(rill_runtime_current()), ==, 2);
 	gate_post(&g);
 	while (rill_runtime_live_tasks(rill_runtime_current()) > 1)
