@@ -58,7 +58,7 @@ static void thread_park(struct rill_waiter *self, uint64_t deadline_ns)
 {
 	uint32_t state = 0;
 
-	/* acq_rel: as commit_park() in worker.c */
+	/* acq_rel: as in rill_slice_finish() */
 	if (rill_cas_acq_rel(&self->state, &state, RILL_WAITER_PARKED)) {
 		for (;;) {
 			/* acquire: pairs with the release in rill_wake_flush_slow() */
@@ -79,10 +79,10 @@ static void thread_park(struct rill_waiter *self, uint64_t deadline_ns)
 	rill_exchange_acq_rel(&self->state, 0);
 }
 
-static void task_park(struct rill_task *t, uint64_t deadline_ns, const struct rill_await *aw)
+static void task_park(struct rill_task *t, uint64_t deadline_ns, const char *what, const void *obj)
 {
-	rill_store_relaxed(&t->wait_obj, aw->obj);
-	rill_store_relaxed(&t->wait_what, aw->ops->what);
+	rill_store_relaxed(&t->wait_obj, obj);
+	rill_store_relaxed(&t->wait_what, what);
 	if (deadline_ns != UINT64_MAX)
 		rill_task_timer_arm(t, rill_worker_current(), deadline_ns);
 	rill_slice_leave(t, RILL_TASK_PARK);
@@ -91,10 +91,15 @@ static void task_park(struct rill_task *t, uint64_t deadline_ns, const struct ri
 	rill_store_relaxed(&t->wait_what, NULL);
 }
 
-static void park(struct rill_waiter *self, uint64_t deadline_ns, const struct rill_await *aw)
+/* For one of several things: that none of them is the one waited for, dumps must know. */
+static void park(struct rill_waiter *self, uint64_t deadline_ns, const struct await_set *set)
 {
-	if (self->is_task)
-		task_park(rill_task_of(self), deadline_ns, aw);
+	const struct rill_await *aw = set_at(set, 0);
+
+	if (self->is_task && set->n > 1)
+		task_park(rill_task_of(self), deadline_ns, "select", NULL);
+	else if (self->is_task)
+		task_park(rill_task_of(self), deadline_ns, aw->ops->what, aw->obj);
 	else
 		thread_park(self, deadline_ns);
 }
@@ -203,7 +208,7 @@ static RILL_ALWAYS_INLINE int wait_once(struct await_set *set, struct rill_waite
 		return r;
 	set->parked = true;
 	if (!cancellable || rill_scope_arm(self))
-		park(self, deadline_ns, set_at(set, 0));
+		park(self, deadline_ns, set);
 	if (cancellable)
 		rill_scope_disarm(self);
 	return disarm_all(set, set->n, true, ret_aw);
@@ -256,7 +261,7 @@ static int park_plain(struct rill_await *aw, struct rill_task *t)
 
 	if (r != -EAGAIN)
 		return r;
-	task_park(t, aw->deadline_ns, aw);
+	task_park(t, aw->deadline_ns, ops->what, aw->obj);
 	return ops->disarm ? ops->disarm(aw, true) : -EAGAIN;
 }
 

@@ -19,6 +19,10 @@
  */
 #define RILL_NO_SANITIZE __attribute__((no_sanitize("address", "thread"), noinline))
 
+/* Bytes below the stack pointer that are in use: a function that is about to return has its
+ * caller's frame pointer there. */
+#define RILL_RED_ZONE 128
+
 /* Mapped and readable from low, below high. */
 struct rill_stack_bounds {
 	uintptr_t low;

@@ -60,6 +60,7 @@ static struct {
 	const void *spawn_site;
 	unsigned frame_count;
 	const void *frames[RILL_DUMP_FRAMES];
+	struct rill_runtime *rt; /* of which all tasks are wanted; NULL: none */
 } report;
 
 /* ---- the half in the handler ---- */
@@ -186,6 +187,7 @@ static void write_report(int signo, const siginfo_t *info, const void *ucontext)
 	if (t && rill_stack_holds(thread, report.cpu.sp))
 		t = NULL; /* on its way to or from the task */
 	report.bounds = t ? rill_task_bounds(t) : thread;
+	report.rt = w && rill_load_relaxed(&modes[index_of(signo)]) != MODE_TASKS ? w->rt : NULL;
 	report.spawn_site = t && t->spawn_site ? (const char *)t->spawn_site - 1 : NULL;
 	report.frame_count = rill_frames_walk(report.cpu.pc, report.cpu.fp, report.bounds,
 					      report.frames, RILL_DUMP_FRAMES);
@@ -283,7 +285,7 @@ static void write_symbols(struct rill_crash_text *text, const void *pc)
 
 static void write_stack(void)
 {
-	uintptr_t from = RILL_MAX(report.cpu.sp, report.bounds.low);
+	uintptr_t from = RILL_MAX(report.cpu.sp - RILL_RED_ZONE, report.bounds.low);
 	struct rill_stack_copy stack = {.at = from, .bytes = (const uint8_t *)from};
 	struct rill_crash_text text = {.len = 0};
 	const void *frames[RILL_DUMP_FRAMES];
@@ -329,6 +331,10 @@ void rill_crash_assist(void)
 	if (!rill_cas_acq_rel(&assist, &state, ASSIST_TAKEN))
 		return;
 	write_stack();
+	/* What the others were at is often why. Whatever it waits for, the crashed thread does not
+	 * wait for long. */
+	if (report.rt)
+		rill_runtime_dump(report.rt, stderr, RILL_DUMP_TEXT);
 	/* release: pairs with the acquire in await_assistance() */
 	rill_store_release(&assist, ASSIST_DONE);
 }

@@ -256,7 +256,7 @@ unsigned rill_debuginfo_unwind(const struct rill_cpu *cpu, struct rill_stack_cop
 	struct unwinding u = {.frames = frames, .sps = ret_sps, .max = max};
 
 	pthread_mutex_lock(&lock);
-	/* Fails when it is attached already, which is as good. */
+	/* Attached the first time; our callbacks stand for the process. */
 	if (begin() && module_at(cpu->pc) &&
 	    (dwfl_pid(dwfl) > 0 ||
 	     dwfl_attach_state(dwfl, NULL, getpid(), &thread_callbacks, NULL))) {

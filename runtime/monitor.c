@@ -20,7 +20,8 @@
 #define LOOK_IDLE_NS (UINT64_C(4000) * 1000)
 #define LOOK_IDLE_MAX_NS (UINT64_C(64000) * 1000)
 
-/* A look that comes later than this says that the process had to stand still, as all of it. */
+/* A look that comes later than this may say that the whole process stood still: what a sleeping
+ * thread slept is counted up to here. */
 #define LATE_NS (2 * LOOK_BUSY_NS)
 
 #define STUCK_NS_DEFAULT (UINT64_C(10) * 1000 * 1000)
@@ -49,12 +50,13 @@ static uint64_t worked(struct rill_worker *w, struct rill_stuck_watch *watch, ui
 	watch->cpu_ns = cpu;
 	if (first || cpu == 0)
 		return 0;
-	elapsed = RILL_MIN(elapsed, (uint64_t)LATE_NS);
 	if (used >= elapsed - elapsed / 8)
 		return elapsed;
 	char state = rill_proc_state(tid);
 
-	return state == 'S' || state == 'D' ? elapsed : used;
+	if (state != 'S' && state != 'D')
+		return used;
+	return RILL_MAX(used, RILL_MIN(elapsed, (uint64_t)LATE_NS));
 }
 
 static void slice_goes_on(struct rill_worker *w, struct rill_stuck_watch *watch, uint64_t elapsed)

@@ -5,6 +5,7 @@
  */
 #include "runtime/outcome.h"
 
+#include <rill/dump.h>
 #include <rill/group.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -78,10 +79,11 @@ _Noreturn void rill_exit(void *value)
 
 /* ---- failure ---- */
 
-static _Noreturn void crash(const struct rill_task *t)
+static _Noreturn void crash(struct rill_task *t)
 {
 	fprintf(stderr, "rill: task %llu (%s) failed: %s\n", (unsigned long long)t->id,
 		t->name[0] ? t->name : "no name", t->reason);
+	rill_runtime_dump(t->rt, stderr, RILL_DUMP_TEXT);
 	abort();
 }
 

@@ -49,14 +49,15 @@ int rill_dump_set_signal(int signo)
 
 /* ---- on the worker's thread, in the handler ---- */
 
-static size_t copy_stack(uint64_t *to, uintptr_t sp, struct rill_stack_bounds b)
+static void copy_stack(struct rill_peek *p, struct rill_stack_bounds b)
 {
-	uintptr_t from = (sp + 7) & ~(uintptr_t)7;
-	size_t bytes = from < b.high ? b.high - from : 0;
+	uintptr_t sp = p->cpu.sp & ~(uintptr_t)7;
+	uintptr_t from = RILL_MAX(b.low, sp - RILL_RED_ZONE);
+	size_t bytes = rill_stack_holds(b, sp) ? b.high - from : 0;
 
-	bytes = RILL_MIN(bytes, (size_t)RILL_PEEK_STACK) & ~(size_t)7;
-	rill_copy_racy(to, (const void *)from, bytes);
-	return bytes;
+	p->copied = RILL_MIN(bytes, (size_t)RILL_PEEK_STACK) & ~(size_t)7;
+	p->copied_at = from;
+	rill_copy_racy(p->stack, (const void *)from, p->copied);
 }
 
 /* Of the stack that sp is in: the task's, or the thread's own. */
@@ -84,7 +85,7 @@ static void answer(struct rill_worker *w, struct rill_peek *p, const void *ucont
 	p->task = in_task ? t : NULL;
 	p->task_id = in_task ? t->id : 0;
 	p->frame_count = rill_frames_walk(p->cpu.pc, p->cpu.fp, b, p->frames, RILL_DUMP_FRAMES);
-	p->copied = copy_stack(p->stack, p->cpu.sp, b);
+	copy_stack(p, b);
 }
 
 static void on_signal(int signo, siginfo_t *info, void *ucontext)
@@ -143,7 +144,7 @@ void rill_peek_fini(struct rill_worker *w)
 static struct rill_stack_copy copy_of(const struct rill_peek *p)
 {
 	return (struct rill_stack_copy){
-		.at = (p->cpu.sp + 7) & ~(uintptr_t)7,
+		.at = p->copied_at,
 		.bytes = (const uint8_t *)p->stack,
 		.len = p->copied,
 	};
@@ -220,7 +221,7 @@ static bool look_blocked(struct rill_worker *w, int tid, struct rill_peek *p,
 
 	/* The handler's half is idle: nobody has asked. */
 	p->cpu = (struct rill_cpu){.pc = before.pc, .sp = before.sp};
-	p->copied = copy_stack(p->stack, before.sp, b);
+	copy_stack(p, b);
 	p->task = t;
 	p->task_id = id_of(t);
 	guess_frame_pointer(&p->cpu, copy_of(p), b);

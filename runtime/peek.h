@@ -27,6 +27,7 @@ struct rill_peek {
 	struct rill_cpu cpu;
 	unsigned frame_count;
 	const void *frames[RILL_DUMP_FRAMES];
+	uintptr_t copied_at;
 	size_t copied;
 	uint64_t stack[RILL_PEEK_STACK / 8];
 };

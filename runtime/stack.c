@@ -175,8 +175,8 @@ static struct rill_task *pool_grow(struct rill_stack_pool *p)
 		return NULL;
 	rill_spin_lock(&p->lock);
 	s->next = rill_load_relaxed(&p->slabs);
-	/* release: pairs with the acquire in rill_stack_for_each() */
-	rill_store_release(&p->slabs, s);
+	/* seq_cst: before live and closing in may_spawn(); pairs with rill_stack_for_each() */
+	rill_store_seq_cst(&p->slabs, s);
 	for (unsigned i = 1; i < p->slab_stacks; i++) {
 		struct rill_task *t = task_at(p, s, i);
 
@@ -215,8 +215,8 @@ void rill_stack_put_slow(struct rill_stack_pool *p, struct rill_stack_cache *cac
 void rill_stack_for_each(struct rill_stack_pool *p, void (*visit)(struct rill_task *, void *),
 			 void *ctx)
 {
-	/* acquire: pairs with the release in pool_grow() */
-	for (struct rill_stack_slab *s = rill_load_acquire(&p->slabs); s; s = s->next)
+	/* seq_cst: after closing, in shutdown; pairs with pool_grow() */
+	for (struct rill_stack_slab *s = rill_load_seq_cst(&p->slabs); s; s = s->next)
 		for (unsigned i = 0; i < p->slab_stacks; i++)
 			visit(task_at(p, s, i), ctx);
 }

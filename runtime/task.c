@@ -435,7 +435,7 @@ static void abort_wake(struct rill_task *t)
 
 void rill_abort(struct rill_task *t)
 {
-	/* release: pairs with the RMW of rill_wake_add() and the exchange in begin_slice() */
+	/* release: pairs with the RMW of rill_wake_add() and the exchange in rill_slice_begin() */
 	rill_store_release(&t->abort_id, t->id);
 	abort_wake(t);
 }

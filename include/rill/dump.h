@@ -155,7 +155,8 @@ RILL_API int rill_runtime_find_deadlock(struct rill_runtime *rt,
 
 /*
  * Reports SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT on stderr: which task, where it was spawned,
- * its stack, and whether it overflowed it. Then the signal does what it did before this call: the
+ * its stack, and whether it overflowed it, and then all tasks of its runtime, as far as that can be
+ * done within three seconds. Then the signal does what it did before this call: the
  * handler there was is called, or the process ends, by the same signal and with its core dump.
  *
  * Creating a runtime does this by itself for SIGSEGV and SIGBUS when the program has no handler of

@@ -18,6 +18,7 @@
 RILL_BEGIN_DECLS
 
 struct rill_runtime;
+struct rill_runtime_options;
 struct rill_net;
 struct rill_listener;
 struct rill_tcp;
@@ -74,7 +75,15 @@ struct rill_net_options {
  */
 RILL_API int rill_net_open(struct rill_runtime *rt, const struct rill_net_options *o,
 			   struct rill_net **ret_net);
-/* Text for the calling thread's last failed rill_net_open(). Never NULL. */
+/*
+ * rill_runtime_create(), then rill_net_open() for each of count interfaces, whose handles go to the
+ * array ret_nets: all of it, or nothing. o may be NULL. Errors as of the two, in words by
+ * rill_net_error(). From a plain thread.
+ */
+RILL_API int rill_net_start(const struct rill_runtime_options *o,
+			    const struct rill_net_options *nets, unsigned count,
+			    struct rill_runtime **ret_rt, struct rill_net **ret_nets);
+/* Text for the calling thread's last failed rill_net_open() or rill_net_start(). Never NULL. */
 RILL_API const char *rill_net_error(void);
 
 /* Resets what is still connected, closes the NIC. No socket of it may be in a call; all become

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The runtime: worker threads which poll NIC queues, run tasks, fire timers and sleep when there is
- * nothing to do.
+ * nothing to do. A process that has forked must not use in the child what the parent made: the
+ * threads are not there.
  */
 #ifndef RILL_RUNTIME_H
 #define RILL_RUNTIME_H
@@ -140,7 +141,7 @@ RILL_API int rill_runtime_destroy(struct rill_runtime *rt);
  * The same within timeout_ns. -ETIMEDOUT: some task or blocking call has not returned; a thread of
  * rill's goes on waiting for it and frees the runtime then. The runtime is no longer the caller's
  * in either case. With timeout_ns 0 (in the background) also callable from tasks, even its own;
- * -EDEADLK otherwise from inside; -EAGAIN: no thread could be had, and nothing was done.
+ * -EDEADLK otherwise from inside; -EAGAIN, -ENOMEM: no thread could be had, and nothing was done.
  */
 RILL_API int rill_runtime_shutdown(struct rill_runtime *rt, uint64_t timeout_ns);
 

@@ -308,3 +308,31 @@ const char *rill_net_describe(const struct rill_net *net)
 {
 	return net->nic->describe;
 }
+
+int rill_net_start(const struct rill_runtime_options *o, const struct rill_net_options *nets,
+		   unsigned count, struct rill_runtime **ret_rt, struct rill_net **ret_nets)
+{
+	struct rill_runtime *rt;
+	unsigned opened = 0;
+	int r = rill_runtime_create(o, &rt);
+
+	if (r < 0)
+		return fail(r, "%s", rill_runtime_error());
+	while (r == 0 && opened < count) {
+		/* each as large as the caller's header made it */
+		const char *at = (const char *)nets + opened * nets[0].size;
+
+		r = rill_net_open(rt, (const struct rill_net_options *)(const void *)at,
+				  &ret_nets[opened]);
+		if (r == 0)
+			opened++;
+	}
+	if (r == 0) {
+		*ret_rt = rt;
+		return 0;
+	}
+	while (opened > 0)
+		rill_net_close(ret_nets[--opened]);
+	rill_runtime_destroy(rt);
+	return r;
+}

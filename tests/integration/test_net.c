@@ -14,6 +14,32 @@ static struct rill_runtime *start(void)
 	return rt;
 }
 
+static void test_start_opens_all_or_nothing(void **state)
+{
+	struct rill_runtime_options o = {RILL_OPTIONS(o), .workers = 2, .no_pin = true};
+	struct rill_net_options nets[] = {
+		{RILL_OPTIONS(nets[0]), .nic = "mem:start", .addr = "198.18.0.1/24"},
+		{RILL_OPTIONS(nets[0]), .nic = "mem:start", .addr = "198.18.0.2/24"},
+		{RILL_OPTIONS(nets[0]), .nic = "pigeon:start", .addr = "198.18.0.3/24"},
+	};
+	struct rill_net *opened[3] = {NULL, NULL, NULL};
+	struct rill_runtime *rt = NULL;
+
+	(void)state;
+	assert_int_equal(rill_net_start(&o, nets, 3, &rt, opened), -EINVAL);
+	assert_null(rt);
+	assert_non_null(strstr(rill_net_error(), "pigeon"));
+	o.workers = 5000;
+	assert_int_equal(rill_net_start(&o, nets, 2, &rt, opened), -EINVAL);
+	assert_non_null(strstr(rill_net_error(), "5000"));
+	o.workers = 2;
+	assert_int_equal(rill_net_start(&o, nets, 2, &rt, opened), 0);
+	assert_int_equal(rill_net_ip(opened[1]).bytes[3], 2);
+	rill_net_close(opened[0]);
+	rill_net_close(opened[1]);
+	assert_int_equal(rill_runtime_destroy(rt), 0);
+}
+
 struct refusal {
 	const char *nic, *addr, *gateway;
 	int error;
@@ -107,6 +133,7 @@ static void test_close_with_open_connections(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_start_opens_all_or_nothing),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_open_and_close),
 		cmocka_unit_test(test_close_with_open_connections),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Dies in the way that its argument says, for test_crash.c. */
 #include <rill/dump.h>
+#include <rill/time.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,10 +70,20 @@ static const struct {
 	{"fpe", divide},
 };
 
+static void *wait_long(void *arg)
+{
+	rill_sleep(3600 * RILL_SEC);
+	return NULL;
+}
+
 static void die_in_task(struct rill_runtime *rt, const char *how)
 {
 	struct rill_spawn_options o = {RILL_OPTIONS(o), .runtime = rt, .name = "victim"};
+	struct rill_spawn_options other = {RILL_OPTIONS(other), .runtime = rt, .name = "bystander"};
 	struct rill_task *t;
+
+	if (rill_spawn_with(&other, wait_long, NULL, NULL) != 0)
+		return;
 
 	for (unsigned i = 0; i < RILL_ARRAY_SIZE(ways); i++)
 		if (strcmp(ways[i].name, how) == 0 &&

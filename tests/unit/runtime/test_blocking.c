@@ -161,7 +161,10 @@ static void *abort_both(void *arg)
 		RILL_ASSERT_CMP(rill_yield(), ==, 0);
 	RILL_ASSERT(!rill_is_finished(a));
 	rill_store_release(&running.release, true);
-	RILL_ASSERT_CMP(rill_join(a, NULL), ==, RILL_JOIN_ABORTED);
+	/* On a worker of its own it may not have come to see the abort before the call was over. */
+	int r = rill_join(a, NULL);
+
+	RILL_ASSERT(r == RILL_JOIN_ABORTED || (r == 0 && rt->worker_count > 1));
 	RILL_ASSERT_CMP(running.result, ==, 0);
 	RILL_ASSERT(running.over);
 	return NULL;

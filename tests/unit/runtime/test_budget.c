@@ -16,7 +16,8 @@ static uint64_t budget_yields(void)
 
 static struct rill_runtime *start_small(void)
 {
-	return start((struct rill_runtime_options){.flavor = RILL_CURRENT_THREAD, .budget = BUDGET});
+	return start(
+		(struct rill_runtime_options){.flavor = RILL_CURRENT_THREAD, .budget = BUDGET});
 }
 
 static void *remaining(void *arg)

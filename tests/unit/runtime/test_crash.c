@@ -114,6 +114,8 @@ static void test_null(void **state)
 	assert_named("store_to at ");
 	assert_named("null at ");
 	assert_null(strstr(said, "overflowed"));
+	/* what the others were at */
+	assert_said("bystander");
 }
 
 static void test_assertion(void **state)

@@ -235,7 +235,8 @@ static void test_shutdown_in_the_background_from_a_task(void **state)
 
 static void test_facts(void **state)
 {
-	struct rill_runtime *a = start((struct rill_runtime_options){.workers = 2, .name = "alpha"});
+	struct rill_runtime *a =
+		start((struct rill_runtime_options){.workers = 2, .name = "alpha"});
 	struct rill_runtime *b = start_current();
 
 	assert_string_equal(rill_runtime_name(a), "alpha");

@@ -129,7 +129,8 @@ static void test_home(void **state)
 
 static void *bad_options(void *arg)
 {
-	struct rill_spawn_options o = {RILL_OPTIONS(o), .placement = RILL_PLACE_PINNED, .worker = 7};
+	struct rill_spawn_options o = {RILL_OPTIONS(o), .placement = RILL_PLACE_PINNED,
+				       .worker = 7};
 
 	RILL_ASSERT_CMP(rill_spawn_with(&o, where, NULL, NULL), ==, -EINVAL);
 	o = (struct rill_spawn_options){RILL_OPTIONS(o), .stack_size = SIZE_MAX / 2};
@@ -212,7 +213,8 @@ static void *endless(void *arg)
 
 static void *raise_flag(void *arg)
 {
-	rill_store_relaxed((bool *)arg, true);
+	/* release: pairs with the acquire in wake_and_compute() */
+	rill_store_release((bool *)arg, true);
 	return NULL;
 }
 
@@ -275,6 +277,7 @@ static void *wake_and_compute(void *arg)
 	bool ran = false;
 
 	RILL_ASSERT_CMP(rill_spawn(raise_flag, &ran, NULL), ==, 0);
+	/* acquire: pairs with raise_flag() */
 	while (!rill_load_acquire(&ran))
 		rill_cpu_relax();
 	return NULL;
