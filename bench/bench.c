@@ -4,9 +4,10 @@
  * the figures of a benchmark which says otherwise. bench/run runs it beside its
  * peers, which read the same variables:
  *
- *   BENCH_MS      measure for so many milliseconds, after a fifth of that to
- * warm up BENCH_ROUNDS  instead: do exactly so many rounds and print how many
- * operations they were
+ *   BENCH_MS             measure for so many milliseconds, after a fifth of that to warm up
+ *   BENCH_ROUNDS         instead: do exactly so many rounds, print how many operations it were
+ *
+ * and rill alone BENCH_POLL_INTERVAL, slices between turns of the loop.
  */
 #include "bench/bench.h"
 
@@ -170,7 +171,8 @@ static int run(const struct bench *b, struct rill_runtime *rt, uint64_t size, do
 int main(int argc, char **argv)
 {
 	const struct bench *b = argc >= 2 && argc <= 4 ? find(argv[1]) : NULL;
-	struct rill_runtime_options o = {RILL_OPTIONS(o)};
+	struct rill_runtime_options o = {
+		RILL_OPTIONS(o), .poll_interval = (unsigned)variable("BENCH_POLL_INTERVAL", 0)};
 	double figures[BENCH_FIGURES_MAX];
 	struct rill_runtime *rt;
 	int n;

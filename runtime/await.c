@@ -336,7 +336,12 @@ int rill_yield(void)
 		return 0;
 	}
 	rill_counter_add(&w->metrics.yields, 1);
-	rill_slice_leave(t, RILL_TASK_YIELD);
+	struct rill_task *next = rill_worker_next(w);
+
+	if (next || !rill_worker_go_on(w, t)) {
+		rill_slice_switch(w, t, RILL_TASK_YIELD, next);
+		rill_slice_arrive(&t->fiber);
+	}
 	return check_scopes(&t->waiter, false, &deadline);
 }
 

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "runtime/await.h"
 
-static __thread struct rill_worker *tls_worker __attribute__((tls_model("initial-exec")));
+__thread struct rill_worker *rill_tls_worker __attribute__((tls_model("initial-exec")));
 static __thread struct rill_waiter *tls_waiter __attribute__((tls_model("initial-exec")));
 
 /*
@@ -62,24 +62,26 @@ static RILL_NOINLINE struct rill_waiter *waiter_of_thread(void)
 	return self;
 }
 
+#if !defined(__x86_64__) || defined(RILL_MODEL) /* elsewhere inline, see runtime.h */
 RILL_NOINLINE struct rill_worker *rill_worker_current(void)
 {
 	/* keeps the call from being merged with an earlier one */
 	__asm__ volatile("");
-	return tls_worker;
+	return rill_tls_worker;
 }
+#endif
 
 RILL_NOINLINE void rill_worker_set_current(struct rill_worker *w)
 {
 	__asm__ volatile("");
-	tls_worker = w;
+	rill_tls_worker = w;
 }
 
 RILL_NOINLINE struct rill_waiter *rill_waiter_current(void)
 {
 	__asm__ volatile("");
-	if (tls_worker && tls_worker->current)
-		return &tls_worker->current->waiter;
+	if (rill_tls_worker && rill_tls_worker->current)
+		return &rill_tls_worker->current->waiter;
 	return RILL_LIKELY(tls_waiter != NULL) ? tls_waiter : waiter_of_thread();
 }
 

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -256,6 +257,16 @@ static bool jump_paused_clock(struct rill_worker *w, struct pollfd *set, unsigne
 	return true;
 }
 
+/*
+ * The kernel may end a sleep 50 us late so that it can end several at once. Not those of our own
+ * threads; one that drives a current-thread runtime is the user's.
+ */
+static void wake_on_time(const struct rill_worker *w)
+{
+	if (w->rt->o.flavor != RILL_CURRENT_THREAD)
+		prctl(PR_SET_TIMERSLACK, 1UL);
+}
+
 static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned n,
 			    uint64_t deadline)
 {
@@ -270,6 +281,8 @@ static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned 
 		ts.tv_nsec = (long)(dur % 1000000000u);
 		timeout = &ts;
 	}
+	if (rill_load_relaxed(&w->metrics.parks) == 0)
+		wake_on_time(w);
 	rill_counter_add(&w->metrics.parks, 1);
 	rill_trace(w, RILL_TRACE_SLEEP, 0);
 	rill_phase_enter(w, RILL_PHASE_PARKED);
@@ -278,6 +291,7 @@ static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned 
 	rill_phase_enter(w, RILL_PHASE_STEAL);
 	rill_trace(w, RILL_TRACE_AWAKE, 0);
 	rill_counter_add(&w->metrics.unparks, 1);
+	rill_monitor_note_awake(&w->rt->monitor);
 	if (r > 0 && set[0].revents && read(w->wake_fd, &count, sizeof(count)) < 0)
 		return; /* another kick's read got it; nothing to do */
 }

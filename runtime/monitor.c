@@ -218,6 +218,7 @@ static void *monitor_thread(void *arg)
 			pause = LOOK_BUSY_NS;
 		else
 			pause = RILL_MIN(RILL_MAX(2 * pause, LOOK_IDLE_NS), LOOK_IDLE_MAX_NS);
+		rill_stack_tend(rt, rt->monitor.looked_ns);
 		if (RILL_UNLIKELY(work_waits(rt)))
 			rill_helper_kick(&m->helper);
 		pthread_mutex_lock(&m->lock);

@@ -147,7 +147,22 @@ struct rill_runtime {
 };
 
 /* ---- current.c: never cached across a switch ---- */
+#if defined(__x86_64__) && !defined(RILL_MODEL)
+extern __thread struct rill_worker *rill_tls_worker
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static RILL_ALWAYS_INLINE struct rill_worker *rill_worker_current(void)
+{
+	struct rill_worker *w;
+
+	/* Two instructions that the compiler must do again each time, and knows no address of. */
+	__asm__ volatile("movq rill_tls_worker@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
+			 : "=r"(w));
+	return w;
+}
+#else
 struct rill_worker *rill_worker_current(void);
+#endif
 void rill_worker_set_current(struct rill_worker *w);
 
 static inline struct rill_task *rill_task_current(void)

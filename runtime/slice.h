@@ -16,6 +16,8 @@
 
 /* The next task, if w may go on to it without a turn of its loop. */
 struct rill_task *rill_worker_next(struct rill_worker *w);
+/* Begins another slice of t at once, if there is nothing else that w might do. */
+bool rill_worker_go_on(struct rill_worker *w, struct rill_task *t);
 /* The woken task: parked just now, but claimed on the way. */
 void rill_worker_park_failed(struct rill_task *t);
 /* Ends the calling task, whose result is in place. */

@@ -17,6 +17,14 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
+/* Memory is given back so often, and of so many stacks: each costs a system call and makes all CPUs
+ * of the process look at their TLBs. */
+#define TEND_NS (UINT64_C(100) * 1000 * 1000)
+#define TEND_MAX 256u
+
+/* How many a worker with a full cache gives away. */
+#define SPILL (RILL_STACK_CACHE / 2)
+
 /* Stacks per slab, fewer when they are large. */
 #define SLAB_STACKS 64u
 #define SLAB_BYTES_MAX ((size_t)64 << 20)
@@ -135,12 +143,24 @@ err_free:
 	return NULL;
 }
 
+/*
+ * The next to be taken out is being brought into the cache: it has rested for long, and each of its
+ * lines, and the way to its page, would have to be waited for in turn.
+ */
+static void warm_up(const struct rill_waiter *next)
+{
+	for (size_t at = 0; next && at < sizeof(struct rill_task); at += 64)
+		__builtin_prefetch((const char *)next + at, 1);
+}
+
 static struct rill_task *pop_locked(struct rill_stack_pool *p, struct rill_waiter **list)
 {
 	struct rill_waiter *w = *list;
 
-	if (w)
+	if (w) {
 		*list = w->next;
+		warm_up(w->next);
+	}
 	if (w && list == &p->free && --p->free_count < p->free_low)
 		p->free_low = p->free_count;
 	return w ? rill_task_of(w) : NULL;
@@ -158,12 +178,14 @@ static struct rill_task *pool_pop(struct rill_stack_pool *p)
 	return t;
 }
 
-static void pool_push(struct rill_stack_pool *p, struct rill_task *t)
+/* A list of n, linked from first to last. */
+static void pool_push(struct rill_stack_pool *p, struct rill_task *last, struct rill_task *first,
+		      unsigned n)
 {
 	rill_spin_lock(&p->lock);
-	t->waiter.next = p->free;
-	p->free = &t->waiter;
-	p->free_count++;
+	last->waiter.next = p->free;
+	p->free = &first->waiter;
+	p->free_count += n;
 	rill_spin_unlock(&p->lock);
 }
 
@@ -200,15 +222,15 @@ void rill_stack_put_slow(struct rill_stack_pool *p, struct rill_stack_cache *cac
 			 struct rill_task *t)
 {
 	if (!cache) {
-		pool_push(p, t);
+		pool_push(p, t, t, 1);
 		return;
 	}
 	/* Full: the older half goes to the pool, where other workers find it. */
-	for (unsigned i = 0; i < RILL_STACK_CACHE / 2; i++)
-		pool_push(p, cache->tasks[i]);
-	cache->count -= RILL_STACK_CACHE / 2;
-	memmove(cache->tasks, cache->tasks + RILL_STACK_CACHE / 2,
-		cache->count * sizeof(cache->tasks[0]));
+	for (unsigned i = 0; i + 1 < SPILL; i++)
+		cache->tasks[i + 1]->waiter.next = &cache->tasks[i]->waiter;
+	pool_push(p, cache->tasks[0], cache->tasks[SPILL - 1], SPILL);
+	cache->count -= SPILL;
+	memmove(cache->tasks, cache->tasks + SPILL, cache->count * sizeof(cache->tasks[0]));
 	cache->tasks[cache->count++] = t;
 }
 
@@ -257,6 +279,21 @@ unsigned rill_stack_trim(struct rill_stack_pool *p, unsigned max)
 	if (n > 0)
 		rill_fetch_add_relaxed(&p->trimmed, n);
 	return n;
+}
+
+static void tend(struct rill_stack_pool *p, uint64_t now_ns)
+{
+	if (now_ns - p->tended_ns < TEND_NS)
+		return;
+	p->tended_ns = now_ns;
+	rill_stack_trim(p, TEND_MAX);
+}
+
+void rill_stack_tend(struct rill_runtime *rt, uint64_t now_ns)
+{
+	tend(&rt->stacks, now_ns);
+	for (unsigned i = 0; i < RILL_STACK_CLASSES; i++)
+		tend(&rt->stack_classes[i], now_ns);
 }
 
 size_t rill_stack_touched(const struct rill_task *t)

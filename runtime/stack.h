@@ -28,6 +28,7 @@ struct rill_stack_pool {
 	struct rill_waiter *cold;		     /* the same, trimmed */
 	uint64_t free_count;			     /* in free; lock */
 	uint64_t free_low;			     /* the least of it since the last trim; lock */
+	uint64_t tended_ns;			     /* see rill_stack_tend(); its caller's */
 	RILL_ATOMIC(struct rill_stack_slab *) slabs; /* newest first; only grows */
 	RILL_ATOMIC(uint64_t) count;		     /* stacks in all */
 	RILL_ATOMIC(uint64_t) trimmed;		     /* times one was */
@@ -73,6 +74,10 @@ static inline void rill_stack_put(struct rill_stack_pool *p, struct rill_stack_c
  * the page with the task. Any thread, now and then. How many were trimmed.
  */
 unsigned rill_stack_trim(struct rill_stack_pool *p, unsigned max);
+
+/* The same for each pool of rt, not more often than makes sense. One thread, with the time now and
+ * then. */
+void rill_stack_tend(struct rill_runtime *rt, uint64_t now_ns);
 
 /* Bytes that have been touched from the top down, in pages. A system call. */
 size_t rill_stack_touched(const struct rill_task *t);

@@ -260,15 +260,20 @@ static inline bool queues_empty(const struct rill_worker *w)
 /* May a task that was woken by a task run at once? If not, it has to queue. */
 static inline bool may_follow(const struct rill_worker *w)
 {
-	return w->lifo_runs < LIFO_RUNS_MAX && w->ticks + 1 < w->inject_interval &&
-	       rill_load_relaxed(&w->inbox.len) == 0 && !rill_load_relaxed(&w->rt->any_urgent);
+	if (w->ticks + 1 >= w->inject_interval || rill_load_relaxed(&w->inbox.len) > 0 ||
+	    rill_load_relaxed(&w->rt->any_urgent))
+		return false;
+	return w->lifo_runs < LIFO_RUNS_MAX || queues_empty(w);
 }
 
+/* When nobody else wanted to run, it counts as having queued. */
 static inline void follow(struct rill_worker *w, const struct rill_task *t)
 {
+	bool queued = w->lifo_runs >= LIFO_RUNS_MAX;
+
 	w->ticks++;
-	w->lifo_runs++;
-	set_budget(w, t, false);
+	w->lifo_runs = queued ? 0 : w->lifo_runs + 1;
+	set_budget(w, t, queued);
 }
 
 /* next_task() and next_yielded(), with the most frequent outcomes in few instructions. */
@@ -291,6 +296,19 @@ struct rill_task *rill_worker_next(struct rill_worker *w)
 		return next_yielded(w);
 	}
 	return next_or_yielded(w);
+}
+
+bool rill_worker_go_on(struct rill_worker *w, struct rill_task *t)
+{
+	if (w->slices_to_poll == 0 || !turn_is_empty(w) || rill_load_relaxed(&w->rt->observed) ||
+	    rill_load_relaxed(&t->place) & RILL_TASK_MANUAL)
+		return false;
+	rill_store_relaxed(&w->beat, w->beat + 1);
+	rill_trace(w, RILL_TRACE_YIELD, t->id);
+	rill_trace(w, RILL_TRACE_RUN, t->id);
+	rill_slice_begin(w, t);
+	set_budget(w, t, true);
+	return true;
 }
 
 /* ---- running ---- */

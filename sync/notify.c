@@ -112,6 +112,7 @@ static int notify_disarm(struct rill_await *aw, bool take)
 
 static const struct rill_await_ops notify_ops = {
 	.what = "notify",
+	.arm_only = true,
 	.try = notify_try,
 	.arm = notify_arm,
 	.disarm = notify_disarm,

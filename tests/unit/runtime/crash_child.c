@@ -63,11 +63,14 @@ static void on_segv(int signo)
 static const struct {
 	const char *name;
 	void *(*fn)(void *);
+	size_t stack_size; /* 0: the runtime's */
 } ways[] = {
-	{"overflow", overflow},
-	{"null", null},
-	{"assert", assertion},
-	{"fpe", divide},
+	{"overflow", overflow, 0},
+	{"overflow-small", overflow, 16 << 10},
+	{"overflow-large", overflow, 300 << 10}, /* and what is made of it */
+	{"null", null, 0},
+	{"assert", assertion, 0},
+	{"fpe", divide, 0},
 };
 
 static void *wait_long(void *arg)
@@ -85,13 +88,15 @@ static void die_in_task(struct rill_runtime *rt, const char *how)
 	if (rill_spawn_with(&other, wait_long, NULL, NULL) != 0)
 		return;
 
-	for (unsigned i = 0; i < RILL_ARRAY_SIZE(ways); i++)
+	for (unsigned i = 0; i < RILL_ARRAY_SIZE(ways); i++) {
+		o.stack_size = ways[i].stack_size;
 		if (strcmp(ways[i].name, how) == 0 &&
 		    rill_spawn_with(&o, ways[i].fn, NULL, &t) == 0)
 			rill_join(t, NULL);
+	}
 }
 
-/* crash_child default|install|chain overflow|null|assert|fpe|thread [workers] */
+/* crash_child default|install|chain overflow[-small|-large]|null|assert|fpe|thread */
 int main(int argc, char **argv)
 {
 	struct rill_runtime_options o = {RILL_OPTIONS(o), .workers = 2, .no_pin = true};

@@ -135,6 +135,16 @@ static void wait_for(bool *flag)
 		RILL_ASSERT_CMP(rill_yield(), ==, 0);
 }
 
+static void wait_for_jobs(struct rill_runtime *rt, unsigned n)
+{
+	for (unsigned jobs = 0; jobs < n;) {
+		RILL_ASSERT_CMP(rill_yield(), ==, 0);
+		pthread_mutex_lock(&rt->blocking.lock);
+		jobs = rt->blocking.jobs;
+		pthread_mutex_unlock(&rt->blocking.lock);
+	}
+}
+
 static void *abort_both(void *arg)
 {
 	struct rill_runtime *rt = arg;
@@ -145,12 +155,7 @@ static void *abort_both(void *arg)
 	/* the one thread there may be is taken */
 	struct rill_task *b = spawn(call_hold, &queued);
 
-	for (unsigned jobs = 0; jobs < 2;) {
-		RILL_ASSERT_CMP(rill_yield(), ==, 0);
-		pthread_mutex_lock(&rt->blocking.lock);
-		jobs = rt->blocking.jobs;
-		pthread_mutex_unlock(&rt->blocking.lock);
-	}
+	wait_for_jobs(rt, 2);
 	rill_abort(b);
 	RILL_ASSERT_CMP(rill_join(b, NULL), ==, RILL_JOIN_ABORTED);
 	RILL_ASSERT_CMP(queued.result, ==, -ECANCELED);
@@ -179,6 +184,51 @@ static void test_abort(void **state)
 			.max_blocking = 1});
 
 		run(rt, abort_both, rt);
+		stop(rt);
+	}
+}
+
+static void *abort_spawned(void *arg)
+{
+	struct rill_runtime *rt = arg;
+	struct hold running = {.begun = false}, queued = {.begun = false}, fresh = {.begun = false};
+	struct rill_task *a, *b, *c;
+	void *value = arg;
+
+	RILL_ASSERT_CMP(rill_spawn_blocking(NULL, hold, &running, &a), ==, 0);
+	wait_for(&running.begun);
+	RILL_ASSERT_CMP(rill_spawn_blocking(NULL, hold, &queued, &b), ==, 0);
+	wait_for_jobs(rt, 2);
+	RILL_ASSERT_CMP(rill_spawn_blocking(NULL, hold, &fresh, &c), ==, 0);
+	rill_abort(c);
+	RILL_ASSERT_CMP(rill_join(c, &value), ==, RILL_JOIN_ABORTED);
+	RILL_ASSERT(!value);
+	value = arg;
+	rill_abort(b);
+	RILL_ASSERT_CMP(rill_join(b, &value), ==, RILL_JOIN_ABORTED);
+	RILL_ASSERT(!value);
+	RILL_ASSERT(!queued.begun && !fresh.begun);
+	/* What has begun goes on to its end as if nothing had been. */
+	rill_abort(a);
+	for (int i = 0; i < 100; i++)
+		RILL_ASSERT_CMP(rill_yield(), ==, 0);
+	RILL_ASSERT(!rill_is_finished(a));
+	rill_store_release(&running.release, true);
+	RILL_ASSERT_CMP(rill_join(a, &value), ==, 0);
+	RILL_ASSERT(value == &running);
+	return NULL;
+}
+
+static void test_abort_of_a_spawned_call(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct rill_runtime *rt = start((struct rill_runtime_options){
+			.flavor = i == 0 ? RILL_CURRENT_THREAD : RILL_MULTI_THREAD,
+			.workers = 2,
+			.max_blocking = 1});
+
+		run(rt, abort_spawned, rt);
+		assert_int_equal(rill_runtime_live_tasks(rt), 0);
 		stop(rt);
 	}
 }
@@ -250,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_and_plain_thread),
 		cmocka_unit_test(test_jobs_may_wait_for_one_another),
 		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_abort_of_a_spawned_call),
 		cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_paused_clock_waits),
 	};

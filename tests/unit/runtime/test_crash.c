@@ -81,9 +81,9 @@ static void assert_killed_by(int status, int signo)
 	assert_int_equal(WTERMSIG(status), signo);
 }
 
-static void check_overflow(const char *mode)
+static void check_overflow(const char *mode, const char *how)
 {
-	assert_killed_by(run_child(mode, "overflow"), SIGSEGV);
+	assert_killed_by(run_child(mode, how), SIGSEGV);
 	assert_said("rill: SIGSEGV at address 0x");
 	assert_said(" 'victim' on worker ");
 	assert_said(" 'victim' overflowed its stack of ");
@@ -94,9 +94,19 @@ static void check_overflow(const char *mode)
 
 static void test_overflow(void **state)
 {
-	check_overflow("install");
+	check_overflow("install", "overflow");
 	if (!SANITIZED)
 		assert_said("overflowed its stack of 64 KiB");
+}
+
+static void test_overflow_of_another_size(void **state)
+{
+	check_overflow("install", "overflow-small");
+	if (!SANITIZED)
+		assert_said("overflowed its stack of 16 KiB");
+	check_overflow("install", "overflow-large");
+	if (!SANITIZED)
+		assert_said("overflowed its stack of 512 KiB");
 }
 
 static void test_overflow_is_named_by_default(void **state)
@@ -104,7 +114,7 @@ static void test_overflow_is_named_by_default(void **state)
 	if (SANITIZED)
 		print_message("the sanitizer has SIGSEGV: nothing is installed by default\n");
 	else
-		check_overflow("default");
+		check_overflow("default", "overflow");
 }
 
 static void test_null(void **state)
@@ -167,6 +177,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_overflow_of_another_size),
 		cmocka_unit_test(test_overflow_is_named_by_default),
 		cmocka_unit_test(test_null),
 		cmocka_unit_test(test_assertion),

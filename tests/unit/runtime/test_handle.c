@@ -231,6 +231,73 @@ static void test_shutdown_in_the_background_from_a_task(void **state)
 	rill_handle_put(h);
 }
 
+/* A runtime that nobody drives: the caller of shutdown, or its thread, does. */
+static void test_shutdown_of_a_current_thread_runtime(void **state)
+{
+	const uint64_t timeouts[] = {RILL_FOREVER, 0};
+
+	for (size_t i = 0; i < RILL_ARRAY_SIZE(timeouts); i++) {
+		struct rill_runtime *rt = start_current();
+		struct rill_handle *h = rill_runtime_handle(rt);
+		struct rill_spawn_options o = {RILL_OPTIONS(o), .handle = h};
+		int r;
+
+		for (int k = 0; k < 100; k++)
+			assert_int_equal(rill_spawn_with(&o, sleeper, NULL, NULL), 0);
+		r = rill_runtime_shutdown(rt, timeouts[i]);
+		assert_true(r == 0 || (r == -ETIMEDOUT && timeouts[i] == 0));
+		while (rill_load_seq_cst(&h->rt))
+			rill_sleep(100 * RILL_US);
+		assert_int_equal(rill_spawn_with(&o, sleeper, NULL, NULL), -ESHUTDOWN);
+		rill_handle_put(h);
+	}
+	assert_int_equal(rill_runtime_shutdown(NULL, 0), 0);
+}
+
+/* A task would have to end for it to end. */
+static void *wait_for_oneself(void *arg)
+{
+	RILL_ASSERT_CMP(rill_runtime_shutdown(arg, RILL_SEC), ==, -EDEADLK);
+	RILL_ASSERT_CMP(rill_runtime_shutdown(arg, RILL_FOREVER), ==, -EDEADLK);
+	/* and nothing has been done */
+	return spawn(answer, NULL);
+}
+
+static void *join_it(void *arg)
+{
+	RILL_ASSERT_CMP(rill_join(arg, NULL), ==, 0);
+	return NULL;
+}
+
+static void test_shutdown_from_inside_with_a_limit(void **state)
+{
+	struct rill_runtime *rt = start_multi(2);
+
+	run(rt, join_it, run(rt, wait_for_oneself, rt));
+	stop(rt);
+}
+
+static void *shut_down_from_outside(void *arg)
+{
+	struct rill_handle *h = arg;
+
+	/* This thread is one that it waits for: in the background only. */
+	RILL_ASSERT_CMP(rill_runtime_shutdown(h->rt, 0), ==, -ETIMEDOUT);
+	return NULL;
+}
+
+static void test_shutdown_from_a_blocking_thread(void **state)
+{
+	struct rill_runtime *rt = start_multi(2);
+	struct rill_handle *h = rill_runtime_handle(rt);
+	struct rill_spawn_options o = {RILL_OPTIONS(o), .handle = h};
+
+	assert_int_equal(rill_spawn_blocking(&o, shut_down_from_outside, h, NULL), 0);
+	while (rill_load_seq_cst(&h->rt))
+		rill_sleep(100 * RILL_US);
+	rill_handle_put(h);
+}
+
 /* ---- facts ---- */
 
 static void test_facts(void **state)
@@ -298,6 +365,9 @@ int main(void)
 		cmocka_unit_test(test_shutdown_in_time),
 		cmocka_unit_test(test_shutdown_gives_up_on_a_blocking_call),
 		cmocka_unit_test(test_shutdown_in_the_background_from_a_task),
+		cmocka_unit_test(test_shutdown_of_a_current_thread_runtime),
+		cmocka_unit_test(test_shutdown_from_inside_with_a_limit),
+		cmocka_unit_test(test_shutdown_from_a_blocking_thread),
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_abort_handle_knows_its_task),
 	};

@@ -240,6 +240,19 @@ static void test_many_pairs(void **state)
 	}
 }
 
+/* After any number of wakes and searches nobody is counted as awake or searching who sleeps. */
+static void test_all_asleep_in_the_end(void **state)
+{
+	struct rill_runtime *rt = start_sleepy(RILL_MULTI_THREAD, 4);
+
+	for (int i = 0; i < 5; i++) {
+		run(rt, pairs, NULL);
+		while (rill_load_seq_cst(&rt->idle.word) != 0)
+			rill_sleep(100 * RILL_US);
+	}
+	stop(rt);
+}
+
 /* A worker with a timer far away sleeps until it, and does not look all the time. */
 static void *long_sleep(void *arg)
 {
@@ -272,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_slot_of_a_stuck_worker),
 		cmocka_unit_test(test_timers_of_a_stuck_worker),
 		cmocka_unit_test(test_many_pairs),
+		cmocka_unit_test(test_all_asleep_in_the_end),
 		cmocka_unit_test(test_sleep_is_sleep),
 	};
 

@@ -180,6 +180,75 @@ static void test_slices_add_up_to_nothing(void **state)
 	stop(rt);
 }
 
+/* A poller which has always found something, or takes longer than any task may. */
+struct busy_poller {
+	struct rill_poller p;
+	uint64_t each_ns;
+	RILL_ATOMIC(unsigned) polls;
+};
+
+static bool poll_busily(struct rill_poller *p, uint64_t now)
+{
+	struct busy_poller *b = (struct busy_poller *)p;
+	uint64_t until = rill_now() + b->each_ns;
+
+	while (rill_now() < until)
+		;
+	rill_fetch_add_relaxed(&b->polls, 1);
+	return true;
+}
+
+static bool never_quiet(struct rill_poller *p)
+{
+	return false;
+}
+
+static void nothing_to_disarm(struct rill_poller *p)
+{
+}
+
+static const struct rill_poller_ops busy_ops = {
+	.poll = poll_busily,
+	.arm = never_quiet,
+	.disarm = nothing_to_disarm,
+};
+
+/* The monitor has looked so often that it would have found a slice of that length. */
+static void let_it_look(struct rill_runtime *rt)
+{
+	rill_sleep(10 * rt->o.stuck_ns);
+}
+
+/* No task is in a slice: whatever the workers do, they are not stuck. */
+static void test_no_false_alarm_without_tasks(void **state)
+{
+	for (int i = 0; i < 4; i++) {
+		struct busy_poller p = {.p = {.ops = &busy_ops, .fd = -1},
+					.each_ns = i == 3 ? 6 * RILL_MS : 0};
+
+		rill_store_relaxed(&reports, 0);
+		struct rill_runtime *rt = start((struct rill_runtime_options){
+			.workers = 2,
+			.idle = i == 0 ? RILL_IDLE_SPIN : RILL_IDLE_ADAPTIVE,
+			.spin_ns = 1,
+			.stuck_ns = 2 * RILL_MS,
+			.on_stuck = on_stuck,
+			.on_stuck_user = &reports});
+
+		if (i >= 2)
+			assert_int_equal(rill_poller_add(rt, &p.p), 0);
+		let_it_look(rt);
+		/* acquire: pairs with on_stuck() */
+		assert_int_equal(rill_load_acquire(&reports), 0);
+		assert_int_equal(sums_of(rt).times, 0);
+		if (i >= 2) {
+			assert_true(rill_load_relaxed(&p.polls) > 0);
+			rill_poller_remove(&p.p);
+		}
+		stop(rt);
+	}
+}
+
 static void *stop_the_world(void *arg)
 {
 	RILL_ASSERT_CMP(kill(getpid(), SIGSTOP), ==, 0);
@@ -277,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_single_worker_is_watched),
 		cmocka_unit_test(test_blocked_task_is_reported_and_not_disturbed),
 		cmocka_unit_test(test_slices_add_up_to_nothing),
+		cmocka_unit_test(test_no_false_alarm_without_tasks),
 		cmocka_unit_test(test_proc_of_a_blocked_thread),
 		cmocka_unit_test(test_proc_of_a_busy_thread),
 	};

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/unit/runtime/rt.h"
 
@@ -512,6 +514,104 @@ static void test_many_sleepers(void **state)
 	free(tasks);
 }
 
+/* ---- names ---- */
+
+static void *own_name(void *arg)
+{
+	RILL_ASSERT(strcmp(rill_task_name(NULL), arg) == 0);
+	RILL_ASSERT_CMP(rill_yield(), ==, 0);
+	RILL_ASSERT(strcmp(rill_task_name(NULL), arg) == 0);
+	return NULL;
+}
+
+static void expect_name(const char *given, const char *kept)
+{
+	char name[64];
+	struct rill_spawn_options o = {RILL_OPTIONS(o), .name = given ? name : NULL};
+	struct rill_task *t;
+
+	snprintf(name, sizeof(name), "%s", given ? given : "");
+	RILL_ASSERT_CMP(rill_spawn_with(&o, own_name, (void *)(uintptr_t)kept, &t), ==, 0);
+	memset(name, 'x', sizeof(name)); /* it was copied */
+	RILL_ASSERT(strcmp(rill_task_name(t), kept) == 0);
+	while (!rill_is_finished(t))
+		rill_yield();
+	RILL_ASSERT(strcmp(rill_task_name(t), kept) == 0); /* as long as the handle */
+	RILL_ASSERT_CMP(rill_join(t, NULL), ==, 0);
+}
+
+static void *names(void *arg)
+{
+	expect_name("a name", "a name");
+	expect_name("", "");
+	/* the stack, and with it the memory of the name, is another's now */
+	expect_name(NULL, "");
+	RILL_STATIC_ASSERT(RILL_TASK_NAME == 32, "the names below are made for it");
+	expect_name("123456789 123456789 123456789 1", "123456789 123456789 123456789 1");
+	expect_name("123456789 123456789 123456789 12", "123456789 123456789 123456789 1");
+	expect_name("123456789 123456789 123456789 123456789", "123456789 123456789 123456789 1");
+	RILL_ASSERT(strcmp(rill_task_name(NULL), "block_on") == 0);
+	return NULL;
+}
+
+static void test_names(void **state)
+{
+	in_each_flavor(names, NULL);
+	assert_string_equal(rill_task_name(NULL), ""); /* a plain thread's */
+}
+
+/* ---- options of programs built against another version ---- */
+
+static void *own_user(void *arg)
+{
+	return rill_task_user(NULL);
+}
+
+/* An older struct ends earlier: what lies behind is none of ours. */
+static void *older_options(void *arg)
+{
+	struct rill_spawn_options o;
+	struct rill_task *t;
+	void *user = arg;
+
+	memset(&o, 0xee, sizeof(o));
+	o.size = offsetof(struct rill_spawn_options, handle);
+	o.name = "older";
+	o.runtime = NULL;
+	RILL_ASSERT_CMP(rill_spawn_with(&o, own_user, NULL, &t), ==, 0);
+	RILL_ASSERT(strcmp(rill_task_name(t), "older") == 0);
+	RILL_ASSERT_CMP(rill_join(t, &user), ==, 0);
+	RILL_ASSERT(!user);
+	/* but for the very first of them nothing is that old */
+	o.size = sizeof(o.size);
+	RILL_ASSERT_CMP(rill_spawn_with(&o, own_user, NULL, &t), ==, -EINVAL);
+	return NULL;
+}
+
+/* A newer one is longer: what we do not know is not asked for. */
+static void *newer_options(void *arg)
+{
+	struct {
+		struct rill_spawn_options o;
+		char more[64];
+	} n = {.o = {.size = sizeof(n), .user = &n, .name = "newer"}};
+	struct rill_task *t;
+	void *user = NULL;
+
+	memset(n.more, 0xee, sizeof(n.more));
+	RILL_ASSERT_CMP(rill_spawn_with(&n.o, own_user, NULL, &t), ==, 0);
+	RILL_ASSERT(strcmp(rill_task_name(t), "newer") == 0);
+	RILL_ASSERT_CMP(rill_join(t, &user), ==, 0);
+	RILL_ASSERT(user == &n);
+	return NULL;
+}
+
+static void test_options_of_other_versions(void **state)
+{
+	in_each_flavor(older_options, NULL);
+	in_each_flavor(newer_options, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -530,6 +630,8 @@ int main(void)
 		cmocka_unit_test(test_joins_race_with_ends),
 		cmocka_unit_test(test_a_million_tasks_need_few_stacks),
 		cmocka_unit_test(test_many_sleepers),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_options_of_other_versions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

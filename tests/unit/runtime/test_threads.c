@@ -68,7 +68,7 @@ static void test_names_are_cut_off(void **state)
 
 static void name_it(void *user, int worker, char *buf, size_t len)
 {
-	RILL_ASSERT_CMP(len, ==, 16);
+	RILL_ASSERT_CMP(len, ==, 16u);
 	/* what it would be called otherwise */
 	RILL_ASSERT(memcmp(buf, "rill-", 5) == 0);
 	snprintf(buf, len, "%s%d", (char *)user, worker);
@@ -141,8 +141,8 @@ static void test_workers_are_pinned(void **state)
 
 	look(&mine);
 	const int cpus[2] = {last_cpu(&mine.cpus), first_cpu(&mine.cpus)};
-	struct rill_runtime *rt = start(
-		(struct rill_runtime_options){.workers = 3, .cpus = cpus, .cpu_count = 2});
+	struct rill_runtime *rt =
+		start((struct rill_runtime_options){.workers = 3, .cpus = cpus, .cpu_count = 2});
 
 	for (unsigned i = 0; i < 3; i++) {
 		struct thread_facts f = of_worker(rt, i);
@@ -166,23 +166,6 @@ static void test_workers_are_not_pinned(void **state)
 	stop(rt);
 }
 
-/*BLOCKING_CPUS*/
-/* A worker computes or polls all the time: what blocks must not share its CPU for ever. */
-static void test_blocking_threads_are_not_pinned(void **state)
-{
-	struct thread_facts mine;
-
-	look(&mine);
-	const int cpus[1] = {first_cpu(&mine.cpus)};
-	struct rill_runtime *rt = start(
-		(struct rill_runtime_options){.workers = 2, .cpus = cpus, .cpu_count = 1});
-	struct thread_facts f = of_blocking(rt);
-
-	assert_true(CPU_EQUAL(&f.cpus, &mine.cpus));
-	stop(rt);
-}
-/*END*/
-
 /* ---- blocking threads come and go ---- */
 
 static unsigned blocking_threads(struct rill_runtime *rt)
@@ -203,10 +186,10 @@ static void count(void *user, int worker)
 static void test_blocking_threads_leave_and_come_again(void **state)
 {
 	RILL_ATOMIC(unsigned) starts = 0;
-	struct rill_runtime *rt = start((struct rill_runtime_options){
-		.workers = 2,
-		.keep_alive_ns = RILL_MS,
-		.hooks = {.user = &starts, .thread_start = count}});
+	struct rill_runtime *rt = start(
+		(struct rill_runtime_options){.workers = 2,
+					      .keep_alive_ns = RILL_MS,
+					      .hooks = {.user = &starts, .thread_start = count}});
 
 	for (unsigned i = 1; i <= 3; i++) {
 		assert_string_equal(of_blocking(rt).name, "rill-b");
@@ -318,7 +301,6 @@ int main(void)
 		cmocka_unit_test(test_current_thread_keeps_its_name),
 		cmocka_unit_test(test_workers_are_pinned),
 		cmocka_unit_test(test_workers_are_not_pinned),
-		cmocka_unit_test(test_blocking_threads_are_not_pinned),
 		cmocka_unit_test(test_blocking_threads_leave_and_come_again),
 		cmocka_unit_test(test_jobs_race_with_leaving),
 		cmocka_unit_test(test_refused_threads),

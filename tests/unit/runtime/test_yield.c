@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <rill/group.h>
+
 #include "tests/unit/runtime/rt.h"
 
 #define BUDGET 16
@@ -48,28 +51,51 @@ static void *raise_flag(void *arg)
 	return NULL;
 }
 
-/* One yield, and whatever could run has run. */
-static void *all_run(void *arg)
+static void *count_one(void *arg)
 {
-	bool ran[300] = {false};
-
-	for (int i = 0; i < 300; i++)
-		RILL_ASSERT_CMP(rill_spawn(raise_flag, &ran[i], NULL), ==, 0);
-	for (int i = 0; i < 6; i++)
-		RILL_ASSERT_CMP(rill_yield(), ==, 0);
-	for (int i = 0; i < 300; i++)
-		RILL_ASSERT(ran[i]);
+	rill_fetch_add_relaxed((RILL_ATOMIC(unsigned) *)arg, 1);
 	return NULL;
+}
+
+#define CROWD 300 /* more than the ring holds: the rest is in the inject queue */
+
+/* How many yields it takes until whatever could run has run. */
+static void *yield_until_all_ran(void *arg)
+{
+	RILL_ATOMIC(unsigned) ran = 0;
+	uintptr_t yields = 0;
+
+	for (int i = 0; i < CROWD; i++)
+		RILL_ASSERT_CMP(rill_spawn(count_one, &ran, NULL), ==, 0);
+	for (; rill_load_relaxed(&ran) < CROWD; yields++)
+		RILL_ASSERT_CMP(rill_yield(), ==, 0);
+	return (void *)yields;
 }
 
 static void test_yield_lets_everybody_run(void **state)
 {
-	struct rill_runtime *rt = start_current();
+	/* the interval is given: else it follows the machine's speed */
+	struct rill_runtime *rt = start((struct rill_runtime_options){
+		.flavor = RILL_CURRENT_THREAD, .poll_interval = 64, .inject_interval = 31});
 
-	run(rt, all_run, NULL);
+	/* the slot, the ring, then the rest, and a turn or two in between */
+	for (int i = 0; i < 10; i++)
+		assert_in_range((uintptr_t)run(rt, yield_until_all_ran, NULL), 1, 6);
 	stop(rt);
 	assert_int_equal(rill_yield(), 0); /* a plain thread's */
 	assert_int_equal(rill_consume_budget(), 0);
+}
+
+/* With a turn after every slice it is runnable again at once; the others still get theirs. */
+static void test_yield_keeps_nobody_out(void **state)
+{
+	const unsigned interval = 8;
+	struct rill_runtime *rt = start((struct rill_runtime_options){
+		.flavor = RILL_CURRENT_THREAD, .poll_interval = 1, .inject_interval = interval});
+
+	for (int i = 0; i < 10; i++)
+		assert_in_range((uintptr_t)run(rt, yield_until_all_ran, NULL), 1, CROWD * interval);
+	stop(rt);
 }
 
 static bool count_poll(struct rill_poller *p, uint64_t now)
@@ -125,6 +151,9 @@ static void test_pollers_go_before_yielded_tasks(void **state)
 
 /* ---- the budget ---- */
 
+static struct rill_join_set *empty_set;
+static struct rill_token *cancelled;
+
 static int sleep_nothing(void)
 {
 	return rill_sleep(0);
@@ -162,6 +191,35 @@ static int fail_by_scope(void)
 	return r == -ETIMEDOUT ? 0 : -EINVAL;
 }
 
+static int join_nobody(void)
+{
+	struct rill_outcome o;
+
+	return rill_join_set_join_next(empty_set, &o) == -ENOENT ? 0 : -EINVAL;
+}
+
+static int sleep_in_cancelled_scope(void)
+{
+	struct rill_scope scope;
+
+	rill_scope_begin(&scope, RILL_FOREVER, cancelled);
+	int r = rill_sleep(RILL_SEC);
+
+	rill_scope_end(&scope);
+	return r == -ECANCELED ? 0 : -EINVAL;
+}
+
+static int block_too_late(void)
+{
+	struct rill_scope scope;
+
+	rill_scope_begin(&scope, 1, NULL);
+	int r = rill_blocking(raise_flag, NULL, NULL);
+
+	rill_scope_end(&scope);
+	return r == -ETIMEDOUT ? 0 : -EINVAL;
+}
+
 static int try_in_vain(void)
 {
 	struct rill_case c;
@@ -186,9 +244,14 @@ static void *hog(void *arg)
 
 static void test_budget(void **state)
 {
-	int (*const ops[])(void) = {sleep_nothing, rill_consume_budget, select_ready,
-				    join_finished, fail_by_scope,	try_in_vain};
+	int (*const ops[])(void) = {sleep_nothing,  rill_consume_budget, select_ready,
+				    join_finished,  fail_by_scope,	 try_in_vain,
+				    block_too_late, join_nobody,	 sleep_in_cancelled_scope};
 	struct rill_worker_metrics m;
+
+	assert_int_equal(rill_join_set_create(&empty_set), 0);
+	assert_int_equal(rill_token_create(&cancelled), 0);
+	rill_token_cancel(cancelled);
 
 	for (size_t i = 0; i < RILL_ARRAY_SIZE(ops); i++) {
 		struct rill_runtime *rt = start((struct rill_runtime_options){
@@ -201,6 +264,8 @@ static void test_budget(void **state)
 		}
 		stop(rt);
 	}
+	rill_token_destroy(cancelled);
+	rill_join_set_destroy(empty_set);
 }
 
 /* Each slice has the whole budget, also that of a task from outside. */
@@ -293,6 +358,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_yield_takes_turns),
 		cmocka_unit_test(test_yield_lets_everybody_run),
+		cmocka_unit_test(test_yield_keeps_nobody_out),
 		cmocka_unit_test(test_pollers_go_before_yielded_tasks),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_every_slice_has_the_whole_budget),

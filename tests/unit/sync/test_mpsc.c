@@ -538,6 +538,97 @@ STRESS_TEST(stress_receiver_goes)
 	return NULL;
 }
 
+/* ---- the budget ---- */
+
+#define BUDGET 128 /* the default of a slice */
+
+struct peer {
+	bool over;
+	unsigned runs;
+};
+
+static void *run_along(void *arg)
+{
+	struct peer *p = arg;
+
+	for (; !rill_load_relaxed(&p->over); p->runs++)
+		CHECK(rill_yield(), ==, 0);
+	return NULL;
+}
+
+/*
+ * How often another task got its turn during n calls of op, none of which has to wait. What is
+ * spent by the last of them shows with the next.
+ */
+static unsigned turns_of_a_peer(void (*op)(struct rill_mpsc *), struct rill_mpsc *ch, unsigned n)
+{
+	struct peer p = {.over = false};
+	struct rill_task *t = spawn(run_along, &p);
+
+	while (p.runs == 0)
+		CHECK(rill_yield(), ==, 0);
+	p.runs = 0;
+	for (unsigned i = 0; i <= n; i++)
+		op(ch);
+	unsigned runs = p.runs;
+
+	rill_store_relaxed(&p.over, true);
+	join(t);
+	return runs;
+}
+
+static void round_trip(struct rill_mpsc *ch)
+{
+	uint64_t msg = 1;
+
+	CHECK(rill_mpsc_send(ch, &msg), ==, 0);
+	CHECK(rill_mpsc_recv(ch, &msg), ==, 0);
+}
+
+static void receive_in_vain(struct rill_mpsc *ch)
+{
+	uint64_t msg;
+
+	CHECK(rill_mpsc_recv(ch, &msg), ==, -EPIPE);
+}
+
+static void send_in_vain(struct rill_mpsc *ch)
+{
+	uint64_t msg = 1;
+
+	CHECK(rill_mpsc_send(ch, &msg), ==, -EPIPE);
+}
+
+/* Two units each: one of the sender's, one of the receiver's. */
+TASK_TEST(round_trips_let_others_run)
+{
+	struct rill_mpsc *ch = create(1);
+
+	CHECK(turns_of_a_peer(round_trip, ch, 1024), ==, 1024u / (BUDGET / 2));
+	close_both(ch);
+	return NULL;
+}
+
+TASK_TEST(receiving_from_nobody_lets_others_run)
+{
+	struct rill_mpsc *ch = create(1);
+
+	rill_mpsc_close_sender(ch);
+	CHECK(turns_of_a_peer(receive_in_vain, ch, 10 * BUDGET), ==, 10u);
+	rill_mpsc_close_receiver(ch);
+	return NULL;
+}
+
+TASK_TEST(sending_to_nobody_lets_others_run)
+{
+	struct rill_mpsc *ch = create(1);
+
+	rill_mpsc_close_receiver(ch);
+	CHECK(turns_of_a_peer(send_in_vain, ch, 10 * BUDGET), ==, 10u);
+	rill_mpsc_close_sender(ch);
+	return NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -561,6 +652,9 @@ int main(void)
 		cmocka_unit_test(stress_aborted_senders),
 		cmocka_unit_test(stress_aborted_receivers),
 		cmocka_unit_test(stress_receiver_goes),
+		cmocka_unit_test(round_trips_let_others_run),
+		cmocka_unit_test(receiving_from_nobody_lets_others_run),
+		cmocka_unit_test(sending_to_nobody_lets_others_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

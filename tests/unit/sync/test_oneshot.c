@@ -273,6 +273,29 @@ STRESS_TEST(stress_abort_loses_no_message)
 	return NULL;
 }
 
+static void *set_flag(void *arg)
+{
+	rill_store_relaxed((bool *)arg, true);
+	return NULL;
+}
+
+/* One that waits for what will not come, over and over, does not keep others from running. */
+TASK_TEST(receiving_from_nobody_lets_others_run)
+{
+	struct rill_oneshot *ch = create();
+	bool ran = false;
+	uint64_t msg;
+	unsigned n = 0;
+
+	rill_oneshot_close_sender(ch);
+	CHECK(rill_spawn(set_flag, &ran, NULL), ==, 0);
+	for (; !rill_load_relaxed(&ran); n++)
+		CHECK(rill_oneshot_recv(ch, &msg), ==, -EPIPE);
+	CHECK(n, <=, 129u); /* the budget of a slice, and the call that found it spent */
+	rill_oneshot_close_receiver(ch);
+	return NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +310,7 @@ int main(void)
 		cmocka_unit_test(stress_between_tasks),
 		cmocka_unit_test(stress_with_plain_threads),
 		cmocka_unit_test(stress_abort_loses_no_message),
+		cmocka_unit_test(receiving_from_nobody_lets_others_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
