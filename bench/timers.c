@@ -2,17 +2,20 @@
 /* What timers cost, and how late they are. */
 #include "bench/bench.h"
 
+#include <rill/sync.h>
 #include <rill/task.h>
 #include <rill/time.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define TIMERS 10000
 #define LIVE_TIMERS 1000000
 #define FAR (3600 * RILL_SEC)
 #define SLEEPERS 100000
-#define LONGEST_SLEEP_MS 1000
+#define LEAD RILL_SEC /* by then all are asleep */
+#define SLEEPS_END_IN RILL_SEC
 
 /* An empty queue. */
 static int queue_open(struct rill_runtime *rt, void **ret_state)
@@ -55,52 +58,70 @@ static int round_of_timers(void *state, uint64_t *ret_ops)
 	return 0;
 }
 
-/* Tasks which sleep once each. */
+/* Tasks which sleep once each, beginning before and ending after a common moment. */
 struct sleepers {
 	uint64_t count;
-	uint64_t *late_ns;
-	struct rill_task **tasks;
+	uint64_t *ns; /* for each: when its sleep is over; then, how late that was */
+	atomic_ulong asleep, left;
+	struct rill_oneshot *done;
 };
 
-/* Given how long to sleep, leaves there how late it was. */
+struct nap {
+	struct sleepers *all;
+	uint64_t *ns;
+};
+
 static void *nap(void *arg)
 {
-	uint64_t *ns = arg;
-	uint64_t due = rill_after(*ns);
+	struct sleepers *s = ((struct nap *)arg)->all;
+	uint64_t *ns = ((struct nap *)arg)->ns;
 
-	bench_must(rill_sleep_until(due), "sleep");
-	*ns = rill_now() - due;
+	atomic_fetch_add_explicit(&s->asleep, 1, memory_order_relaxed);
+	bench_must(rill_sleep_until(*ns), "sleep");
+	*ns = rill_now() - *ns;
+	if (atomic_fetch_sub_explicit(&s->left, 1, memory_order_relaxed) == 1)
+		rill_oneshot_send(s->done, "");
 	return NULL;
 }
 
+/* Sleeps end evenly spread, in an order that looks random. */
 static void *nap_all(void *arg)
 {
 	struct sleepers *s = arg;
+	struct nap *naps = calloc(s->count, sizeof(*naps));
+	uint64_t begin = rill_after(LEAD);
+	char message;
 
+	bench_must(naps ? rill_oneshot_create(sizeof(char), &s->done) : -ENOMEM, "sleepers");
+	atomic_init(&s->asleep, 0);
+	atomic_init(&s->left, s->count);
 	for (uint64_t i = 0; i < s->count; i++) {
-		/* Evenly spread, in an order that looks random. */
-		s->late_ns[i] = (1 + i * 7919 % LONGEST_SLEEP_MS) * RILL_MS;
-		s->tasks[i] = bench_spawn(nap, &s->late_ns[i]);
+		naps[i] = (struct nap){s, &s->ns[i]};
+		s->ns[i] = begin + i * 7919 % s->count * SLEEPS_END_IN / s->count;
+		bench_must(rill_spawn(nap, &naps[i], NULL), "spawn");
 	}
-	bench_join_all(s->tasks, s->count);
+	while (s->asleep < s->count)
+		rill_yield();
+	bench_must(rill_now() < begin ? 0 : -ETIME, "falling asleep");
+	bench_must(rill_oneshot_recv(s->done, &message), "oneshot");
+	rill_oneshot_close_receiver(s->done);
+	free(naps);
 	return NULL;
 }
 
-/* How late 100,000 sleeps of 1 to 1,000 ms end. */
+/* How late 100,000 sleeps end that are over within a second. */
 static int lateness(struct rill_runtime *rt, uint64_t size, double *ret_figures)
 {
 	struct sleepers s = {.count = size ? size : SLEEPERS};
 
-	s.late_ns = calloc(s.count, sizeof(*s.late_ns));
-	s.tasks = calloc(s.count, sizeof(struct rill_task *));
-	if (!s.late_ns || !s.tasks)
+	s.ns = calloc(s.count, sizeof(*s.ns));
+	if (!s.ns)
 		bench_must(-ENOMEM, "sleepers");
 	/* The first time the stacks are made. */
 	for (int i = 0; i < 2; i++)
 		bench_must(rill_block_on(rt, nap_all, &s, NULL), "block_on");
-	bench_percentiles_us(s.late_ns, s.count, ret_figures);
-	free(s.tasks);
-	free(s.late_ns);
+	bench_percentiles_us(s.ns, s.count, ret_figures);
+	free(s.ns);
 	return 2;
 }
 

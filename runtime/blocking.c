@@ -2,6 +2,7 @@
 #include "runtime/blocking.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -107,6 +108,7 @@ static void *pool_thread(void *arg)
 	const struct rill_hooks *h = &p->rt->o.hooks;
 	struct job *j;
 
+	rill_thread_set_runtime(p->rt);
 	name_thread(&p->rt->o, p->rt->name);
 	if (h->thread_start)
 		h->thread_start(h->user, -1);
@@ -267,8 +269,12 @@ void *rill_blocking_task(void *arg)
 	struct rill_task *t = rill_task_current();
 	void *value = NULL;
 
+	int r = rill_blocking(t->blocking, arg, &value);
+
 	/* It ran to its end: an abort that came meanwhile has had no effect. */
-	if (rill_blocking(t->blocking, arg, &value) == 0)
+	if (r == 0)
 		t->abort_seen = false;
+	else if (r != -ECANCELED)
+		rill_fail("no thread for the blocking call: %s", strerror(-r));
 	return value;
 }

@@ -87,21 +87,24 @@ RILL_NOINLINE struct rill_waiter *rill_waiter_current(void)
 
 uint64_t rill_runtime_now(const struct rill_runtime *rt)
 {
-	if (RILL_UNLIKELY(rt->paused))
-		return rill_load_relaxed(&rt->paused_ns);
-	return rill_clock_mono() + rill_load_relaxed(&rt->paused_ns);
+	uint64_t clock = rill_load_relaxed(&rt->clock);
+	uint64_t ns = (uint64_t)((int64_t)clock >> 1);
+
+	if (RILL_UNLIKELY(clock & 1))
+		return ns == RILL_CLOCK_MAX ? RILL_FOREVER : ns;
+	return rill_clock_mono() + ns;
 }
 
 uint64_t rill_worker_now(struct rill_worker *w)
 {
 	uint64_t cycles = rill_cycles();
 
-	if (RILL_UNLIKELY(w->rt->paused))
-		return w->now_ns = rill_load_relaxed(&w->rt->paused_ns);
+	if (RILL_UNLIKELY(rill_clock_is_paused(w->rt)))
+		return w->now_ns = rill_runtime_now(w->rt);
 	if (cycles - w->now_cycles < rill_cycles_per_us())
 		return w->now_ns;
 	w->now_cycles = cycles;
-	return w->now_ns = rill_clock_mono() + rill_load_relaxed(&w->rt->paused_ns);
+	return w->now_ns = rill_runtime_now(w->rt);
 }
 
 uint64_t rill_runtime_now_coarse(const struct rill_runtime *rt)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "runtime/handle.h"
 #include "runtime/outcome.h"
 
 /* See group.h. */
@@ -169,8 +170,8 @@ bool rill_group_place_locked(struct rill_group *g, struct rill_task *t,
 	return false;
 }
 
-int rill_group_spawn(struct rill_group *g, const struct rill_group_spawn *s,
-		     struct rill_abort_handle *ret_handle)
+static int spawn_and_place(struct rill_group *g, const struct rill_group_spawn *s,
+			   struct rill_abort_handle *ret_handle)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 	struct rill_task *t;
@@ -192,11 +193,22 @@ int rill_group_spawn(struct rill_group *g, const struct rill_group_spawn *s,
 	return 0;
 }
 
+int rill_group_spawn(struct rill_group *g, const struct rill_group_spawn *s,
+		     struct rill_abort_handle *ret_handle)
+{
+	if (!rill_handle_enter_by(s->o))
+		return -ESHUTDOWN;
+	int r = spawn_and_place(g, s, ret_handle);
+
+	rill_handle_exit_by(s->o);
+	return r;
+}
+
 /* ---- abort, let go ---- */
 
 void rill_group_abort_locked(struct rill_task *t, struct rill_wake_batch *batch)
 {
-	/* release: pairs with the RMW of rill_wake_add() and the exchange in begin_slice() */
+	/* release: pairs with the RMW of rill_wake_add() and the exchange in rill_slice_begin() */
 	rill_store_release(&t->abort_id, t->id);
 	rill_wake_add(batch, &t->waiter);
 }

@@ -40,6 +40,26 @@ void rill_handle_exit(struct rill_handle *h)
 	rill_fetch_sub_release(&h->users, 1);
 }
 
+static struct rill_handle *handle_of(const struct rill_spawn_options *o)
+{
+	return o && !o->runtime ? o->handle : NULL;
+}
+
+bool rill_handle_enter_by(const struct rill_spawn_options *o)
+{
+	struct rill_handle *h = handle_of(o);
+
+	return !h || rill_handle_enter(h);
+}
+
+void rill_handle_exit_by(const struct rill_spawn_options *o)
+{
+	struct rill_handle *h = handle_of(o);
+
+	if (h)
+		rill_handle_exit(h);
+}
+
 void rill_handle_close(struct rill_handle *h)
 {
 	/* seq_cst: before the look at users; pairs with rill_handle_enter() */

@@ -239,7 +239,7 @@ static bool jump_paused_clock(struct rill_worker *w, struct pollfd *set, unsigne
 {
 	struct rill_runtime *rt = w->rt;
 
-	if (!rt->paused || deadline == UINT64_MAX)
+	if (!rill_clock_is_paused(rt) || deadline == UINT64_MAX)
 		return false;
 	pthread_mutex_lock(&rt->blocking.lock);
 	bool busy = rt->blocking.jobs > 0;
@@ -251,8 +251,8 @@ static bool jump_paused_clock(struct rill_worker *w, struct pollfd *set, unsigne
 	if (woken_already(w, set, n))
 		return true;
 	rill_phase_enter(w, RILL_PHASE_PARKED);
-	if (deadline > rill_load_relaxed(&rt->paused_ns))
-		rill_store_relaxed(&rt->paused_ns, deadline);
+	if (deadline > rill_runtime_now(rt))
+		rill_clock_set(rt, true, (int64_t)RILL_MIN(deadline, RILL_CLOCK_MAX));
 	rill_phase_enter(w, RILL_PHASE_STEAL);
 	return true;
 }
@@ -274,7 +274,7 @@ static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned 
 	uint64_t now = rill_runtime_now(w->rt);
 	uint64_t count;
 
-	if (deadline != UINT64_MAX && !w->rt->paused) {
+	if (deadline != UINT64_MAX && !rill_clock_is_paused(w->rt)) {
 		uint64_t dur = deadline > now ? deadline - now : 0;
 
 		ts.tv_sec = (time_t)(dur / 1000000000u);
@@ -317,7 +317,7 @@ void rill_idle_park(struct rill_worker *w)
 	bool quiet = arm_pollers(w, set, &n, &more);
 	uint64_t deadline = next_deadline(w);
 
-	if (more && !w->rt->paused)
+	if (more && !rill_clock_is_paused(w->rt))
 		deadline = RILL_MIN(deadline, rill_runtime_now(w->rt) + OVERFLOW_NS);
 	/* release: only a narrower window for kicks; UINT64_MAX was right too */
 	rill_store_release(&w->park_deadline, deadline);

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/rand.h"
+#include "runtime/handle.h"
 #include "runtime/group.h"
 
 #define BUCKETS_MIN 16 /* a power of two */
@@ -296,8 +297,8 @@ static void place(struct rill_join_map *m, struct entry *e)
 		rill_group_forget(&map_ops, gone);
 }
 
-static int spawn(struct rill_join_map *m, const void *key, const struct rill_group_spawn *s,
-		 struct rill_abort_handle *ret_handle)
+static int spawn_and_place(struct rill_join_map *m, const void *key,
+			   const struct rill_group_spawn *s, struct rill_abort_handle *ret_handle)
 {
 	struct entry *e = malloc(sizeof(*e) + m->key_padded);
 
@@ -316,6 +317,17 @@ static int spawn(struct rill_join_map *m, const void *key, const struct rill_gro
 		*ret_handle = rill_abort_handle(e->task);
 	place(m, e);
 	return 0;
+}
+
+static int spawn(struct rill_join_map *m, const void *key, const struct rill_group_spawn *s,
+		 struct rill_abort_handle *ret_handle)
+{
+	if (!rill_handle_enter_by(s->o))
+		return -ESHUTDOWN;
+	int r = spawn_and_place(m, key, s, ret_handle);
+
+	rill_handle_exit_by(s->o);
+	return r;
 }
 
 int rill_join_map_spawn(struct rill_join_map *m, const void *key, void *(*fn)(void *), void *arg)

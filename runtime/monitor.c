@@ -159,6 +159,9 @@ static void serve(void *arg)
 {
 	struct rill_runtime *rt = arg;
 
+	/* It calls the program's on_stuck. */
+	rill_thread_set_runtime(rt);
+
 	rill_crash_assist();
 	rill_dump_serve_signals(rt);
 	for (unsigned i = 0; i < rt->worker_count; i++) {
@@ -219,6 +222,8 @@ static void *monitor_thread(void *arg)
 		else
 			pause = RILL_MIN(RILL_MAX(2 * pause, LOOK_IDLE_NS), LOOK_IDLE_MAX_NS);
 		rill_stack_tend(rt, rt->monitor.looked_ns);
+		if (RILL_UNLIKELY(rill_load_relaxed(&rt->failed)))
+			rill_runtime_abort_all(rt);
 		if (RILL_UNLIKELY(work_waits(rt)))
 			rill_helper_kick(&m->helper);
 		pthread_mutex_lock(&m->lock);

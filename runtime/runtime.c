@@ -153,9 +153,8 @@ static struct rill_runtime *runtime_alloc(const struct rill_runtime_options *o)
 	snprintf(rt->name, sizeof(rt->name), "%s", o->name);
 	rt->id = rill_fetch_add_relaxed(&next_runtime_id, 1);
 	rt->worker_count = o->workers;
-	rt->paused = o->start_paused;
 	rt->any_urgent = o->shuffle;
-	rt->paused_ns = o->start_paused ? rill_clock_mono() : 0;
+	rill_clock_set(rt, o->start_paused, o->start_paused ? (int64_t)rill_clock_mono() : 0);
 	/* all workers count as awake from the start */
 	rt->idle.word = o->workers << 16;
 	pthread_mutex_init(&rt->poller_lock, NULL);
@@ -216,7 +215,7 @@ int rill_runtime_create(const struct rill_runtime_options *in, struct rill_runti
 			rill_runtime_stop_threads(rt, i);
 	}
 	if (r < 0) {
-		rill_handle_put(rt->handle);
+		rill_handle_close(rt->handle);
 		rill_runtime_free(rt);
 		rill_options_fail("the system refuses what the runtime needs: %s", strerror(-r));
 		return r;
@@ -334,6 +333,14 @@ int rill_block_on(struct rill_runtime *rt, void *(*fn)(void *), void *arg, void 
 
 	if (r < 0)
 		return r;
+	/* The runtime must still be there when its task has ended, which shutdown may be waiting
+	 * for. */
+	struct rill_handle *h = rt->handle;
+
+	if (!rill_handle_enter(h)) {
+		rill_token_destroy(token);
+		return -ESHUTDOWN;
+	}
 	r = rill_spawn_with(&o, fn, arg, &t);
 	if (r < 0)
 		goto out;
@@ -347,6 +354,7 @@ int rill_block_on(struct rill_runtime *rt, void *(*fn)(void *), void *arg, void 
 	if (r == RILL_JOIN_ABORTED)
 		r = -ECANCELED;
 out:
+	rill_handle_exit(h);
 	rill_token_destroy(token);
 	return r;
 }

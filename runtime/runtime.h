@@ -76,7 +76,8 @@ struct rill_worker {
 	struct rill_worker_counters metrics; /* read by others; see metrics.h for the timers */
 	struct rill_watch watch;	     /* see observe.h; read by others */
 	bool searching;
-	bool alone; /* the runtime's only worker: nobody steals */
+	bool own_first; /* next time before the queue */
+	bool alone;	/* the runtime's only worker: nobody steals */
 
 	/* Written by the owner, read by others. */
 	RILL_ATOMIC(uint64_t) beat RILL_CACHE_ALIGNED; /* grows with every turn */
@@ -116,12 +117,9 @@ struct rill_runtime {
 	struct rill_stack_pool stack_classes[RILL_STACK_CLASSES];
 	struct rill_blocking_pool blocking;
 	struct rill_monitor monitor;
-	RILL_ATOMIC(bool) observed; /* see observe.h; once set it stays so */
-	bool ticks_are_ns;	    /* see ticks.h; set at the start */
-	bool paused;
-	/* The clock, when paused; else how far it is ahead of the machine's (rill_clock_resume())
-	 */
-	RILL_ATOMIC(uint64_t) paused_ns;
+	RILL_ATOMIC(bool) observed;   /* see observe.h; once set it stays so */
+	bool ticks_are_ns;	      /* see ticks.h; set at the start */
+	RILL_ATOMIC(uint64_t) clock;  /* see rill_clock_set(); one word, so that it is read whole */
 	RILL_ATOMIC(bool) any_urgent; /* there has been an urgent task, or shuffle */
 
 	struct rill_inject inject RILL_CACHE_ALIGNED;
@@ -172,6 +170,21 @@ static inline struct rill_task *rill_task_current(void)
 	return w ? w->current : NULL;
 }
 
+/* 146 years: what fits beside the flag in the clock's word. A clock that stands there is at
+ * RILL_FOREVER. */
+#define RILL_CLOCK_MAX ((uint64_t)INT64_MAX >> 1)
+
+/* Paused: it stands at ns. Else it is ahead of the machine's by ns, or behind it when negative. */
+static inline void rill_clock_set(struct rill_runtime *rt, bool paused, int64_t ns)
+{
+	rill_store_relaxed(&rt->clock, (uint64_t)ns << 1 | paused);
+}
+
+static inline bool rill_clock_is_paused(const struct rill_runtime *rt)
+{
+	return rill_load_relaxed(&rt->clock) & 1;
+}
+
 /* The runtime's clock: real, or paused. */
 uint64_t rill_runtime_now(const struct rill_runtime *rt);
 
@@ -215,6 +228,14 @@ static inline struct rill_task *rill_lifo_swap(struct rill_worker *w, struct ril
 	}
 	/* acq_rel: whoever takes a task out of the slot, a reliever perhaps, sees it whole */
 	return rill_exchange_acq_rel(&w->lifo, t);
+}
+
+static inline void rill_task_list_push_front(struct rill_task_list *l, struct rill_task *t)
+{
+	t->waiter.next = l->first;
+	l->first = &t->waiter;
+	if (!l->last)
+		l->last = &t->waiter;
 }
 
 static inline void rill_task_list_push(struct rill_task_list *l, struct rill_task *t)
@@ -280,6 +301,9 @@ void rill_runtime_stop_threads(struct rill_runtime *rt, unsigned started);
 void rill_runtime_free(struct rill_runtime *rt);
 /* CURRENT_THREAD: true when nobody was driving, and the caller does from now on, for good. */
 bool rill_runtime_try_drive(struct rill_runtime *rt);
+
+/* Aborts every task that has not ended. From any thread. */
+void rill_runtime_abort_all(struct rill_runtime *rt);
 
 /* For RILL_FAILURE_SHUTDOWN: no more spawns, and every task is aborted. From any thread. */
 void rill_runtime_fail(struct rill_runtime *rt);

@@ -131,7 +131,9 @@ static RILL_NOINLINE void schedule_placed(struct rill_worker *w, struct rill_tas
 		rill_counter_add(&w->metrics.local_schedules, 1);
 	/* At home it is like any other from now on. */
 	rill_store_relaxed(&t->place, place & ~RILL_TASK_HOMING);
-	if (place & RILL_TASK_PINNED)
+	if ((place & RILL_TASK_PINNED) && (place & RILL_TASK_URGENT))
+		rill_task_list_push_front(&w->own, t);
+	else if (place & RILL_TASK_PINNED)
 		rill_task_list_push(&w->own, t);
 	else if (!(place & RILL_TASK_URGENT))
 		push_ring(w, &w->queue, &t->rt->inject, t);

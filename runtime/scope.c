@@ -138,7 +138,10 @@ void rill_token_destroy(struct rill_token *t)
 {
 	if (!t)
 		return;
+	/* A cancel that was seen may still be on its way out. */
+	rill_spin_lock(&t->lock);
 	RILL_ASSERT(rill_list_empty(&t->scopes));
+	rill_spin_unlock(&t->lock);
 	free(t);
 }
 

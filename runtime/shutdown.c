@@ -119,7 +119,7 @@ int rill_runtime_destroy(struct rill_runtime *rt)
 {
 	if (!rt)
 		return 0;
-	if (rill_worker_current())
+	if (rill_worker_current() || rill_thread_runtime() == rt)
 		return -EDEADLK;
 	/* seq_cst: closing, then the scans; pairs with may_spawn() for plain threads */
 	rill_store_seq_cst(&rt->closing, true);
@@ -210,7 +210,7 @@ int rill_runtime_shutdown(struct rill_runtime *rt, uint64_t timeout_ns)
 {
 	if (!rt)
 		return 0;
-	if (timeout_ns > 0 && rill_worker_current())
+	if (timeout_ns > 0 && (rill_worker_current() || rill_thread_runtime() == rt))
 		return -EDEADLK;
 	struct shutdown *s = calloc(1, sizeof(*s));
 
@@ -226,10 +226,16 @@ int rill_runtime_shutdown(struct rill_runtime *rt, uint64_t timeout_ns)
 	return shutdown_wait(s, timeout_ns);
 }
 
+void rill_runtime_abort_all(struct rill_runtime *rt)
+{
+	abort_all(rt);
+}
+
 void rill_runtime_fail(struct rill_runtime *rt)
 {
-	rill_store_relaxed(&rt->failed, true);
 	/* seq_cst: as in rill_runtime_destroy() */
 	rill_store_seq_cst(&rt->closing, true);
+	rill_store_relaxed(&rt->failed, true);
+	/* A task that is being spawned on another worker may escape: the monitor looks again. */
 	abort_all(rt);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #ifdef RILL_HAVE_VALGRIND
@@ -15,6 +16,11 @@
 /* Linux 6.13: guard pages as page-table markers, which cost no VMA. */
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
+#endif
+
+/* In place of a pidfd: the caller's own process. */
+#ifndef PIDFD_SELF_THREAD
+#define PIDFD_SELF_THREAD (-10000)
 #endif
 
 /* Memory is given back so often, and of so many stacks: each costs a system call and makes all CPUs
@@ -90,11 +96,34 @@ void rill_stack_pool_fini(struct rill_stack_pool *p)
 	p->cold = NULL;
 }
 
+/* All guards of a slab by one system call, which Linux 6.14 has. False: not all are there. */
+static bool guards_at_once(struct rill_stack_pool *p, uint8_t *base, size_t page)
+{
+	struct iovec guards[SLAB_STACKS];
+	size_t len = p->slab_stacks * page;
+
+	for (unsigned i = 0; i < p->slab_stacks; i++)
+		guards[i] = (struct iovec){base + i * p->stack_size, page};
+	return process_madvise(PIDFD_SELF_THREAD, guards, p->slab_stacks, MADV_GUARD_INSTALL, 0) ==
+	       (ssize_t)len;
+}
+
 static int guard_install(uint8_t *at, size_t page)
 {
 	if (madvise(at, page, MADV_GUARD_INSTALL) == 0)
 		return 0;
 	return mprotect(at, page, PROT_NONE);
+}
+
+static int guards_install(struct rill_stack_pool *p, uint8_t *base, size_t page)
+{
+	int r = 0;
+
+	if (guards_at_once(p, base, page))
+		return 0;
+	for (unsigned i = 0; i < p->slab_stacks && r == 0; i++)
+		r = guard_install(base + i * p->stack_size, page);
+	return r;
 }
 
 static void task_prepare(struct rill_stack_pool *p, struct rill_stack_slab *s, unsigned i,
@@ -129,9 +158,8 @@ static struct rill_stack_slab *slab_map(struct rill_stack_pool *p)
 		goto err_free;
 	/* A huge page would make every idle task cost 2 MiB. */
 	madvise(s->base, len, MADV_NOHUGEPAGE);
-	for (unsigned i = 0; i < p->slab_stacks; i++)
-		if (guard_install(s->base + i * p->stack_size, page) != 0)
-			goto err_unmap;
+	if (guards_install(p, s->base, page) != 0)
+		goto err_unmap;
 	for (unsigned i = 0; i < p->slab_stacks; i++)
 		task_prepare(p, s, i, page);
 	return s;

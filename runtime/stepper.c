@@ -151,7 +151,7 @@ static void turn(struct rill_stepper *s, uint64_t dur_ns)
 {
 	struct rill_worker *w = s->worker;
 
-	if (!s->rt->paused)
+	if (!rill_clock_is_paused(s->rt))
 		misused("step", NULL, "a task has let the stepper's clock run on");
 	rill_worker_set_current(w);
 	rill_clock_jump(w, dur_ns);

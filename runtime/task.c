@@ -82,21 +82,26 @@ void rill_task_end_finish(struct rill_worker *w, struct rill_task *t)
 	rill_counter_add(&w->metrics.finished, 1);
 	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
 		rill_observe_end(t);
-	if (RILL_UNLIKELY(t->locals != NULL))
-		rill_local_release(t);
 	if (joiner == RILL_JOIN_DETACHED) {
 		rill_task_forget(t);
 		return;
 	}
 	/* release: from here on the joiner may leave, and free t; pairs with join_disarm() */
 	rill_store_release(&t->join, RILL_JOIN_DONE);
+	if (!owner && !joiner)
+		return;
+	struct rill_task *current = w->current;
+
+	/* Whoever runs now has not woken them: they must not wait for him in his LIFO slot. */
+	w->current = NULL;
 	if (owner) {
 		owner->ended(owner, t);
-	} else if (joiner) {
+	} else {
 		struct rill_wake_batch batch = {joiner, joiner};
 
 		rill_wake_flush(&batch);
 	}
+	w->current = current;
 }
 
 static void copy_name(char *to, const char *name)

@@ -32,3 +32,17 @@ int rill_thread_create(pthread_t *ret_thread, size_t stack_size, void *(*fn)(voi
 	pthread_attr_destroy(&attr);
 	return -r;
 }
+
+static __thread struct rill_runtime *tls_runtime __attribute__((tls_model("initial-exec")));
+
+RILL_NOINLINE struct rill_runtime *rill_thread_runtime(void)
+{
+	__asm__ volatile("");
+	return tls_runtime;
+}
+
+RILL_NOINLINE void rill_thread_set_runtime(struct rill_runtime *rt)
+{
+	__asm__ volatile("");
+	tls_runtime = rt;
+}

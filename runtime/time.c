@@ -208,7 +208,9 @@ void rill_clock_jump(struct rill_worker *w, uint64_t dur_ns)
 {
 	struct rill_task *t = w->current;
 
-	rill_store_relaxed(&w->rt->paused_ns, add_saturating(w->rt->paused_ns, dur_ns));
+	uint64_t to = RILL_MIN(add_saturating(rill_runtime_now(w->rt), dur_ns), RILL_CLOCK_MAX);
+
+	rill_clock_set(w->rt, true, (int64_t)to);
 	/* Those who are woken are woken by time and not by a task: in the order of their coming. */
 	w->current = NULL;
 	fire_due(w, rill_worker_now(w));
@@ -221,10 +223,9 @@ int rill_clock_pause(void)
 
 	if (!rt)
 		return -EOPNOTSUPP;
-	if (rt->paused)
+	if (rill_clock_is_paused(rt))
 		return -EBUSY;
-	rill_store_relaxed(&rt->paused_ns, rill_runtime_now(rt));
-	rt->paused = true;
+	rill_clock_set(rt, true, (int64_t)rill_runtime_now(rt));
 	return 0;
 }
 
@@ -234,11 +235,12 @@ int rill_clock_resume(void)
 
 	if (!rt)
 		return -EOPNOTSUPP;
-	if (!rt->paused)
+	if (!rill_clock_is_paused(rt))
 		return -EINVAL;
 	/* Runs on as far from the machine's clock as it is now, before or behind. */
-	rill_store_relaxed(&rt->paused_ns, rt->paused_ns - rill_clock_mono());
-	rt->paused = false;
+	rill_clock_set(
+		rt, false,
+		(int64_t)(RILL_MIN(rill_runtime_now(rt), RILL_CLOCK_MAX) - rill_clock_mono()));
 	return 0;
 }
 
@@ -248,7 +250,7 @@ int rill_clock_advance(uint64_t dur_ns)
 
 	if (!rt)
 		return -EOPNOTSUPP;
-	if (!rt->paused)
+	if (!rill_clock_is_paused(rt))
 		return -EINVAL;
 	rill_clock_jump(rill_worker_current(), dur_ns);
 	return rill_yield();

@@ -124,7 +124,8 @@ static RILL_ALWAYS_INLINE void rill_trace_probe(enum rill_trace_event event, uin
 		uint8_t level_ = rill_load_relaxed(&(w)->trace.level);                             \
 		if (RILL_LIKELY(level_ != RILL_TRACE_OFF))                                         \
 			rill_trace_put(&(w)->trace, event, arg,                                    \
-				       level_ == RILL_TRACE_COARSE || (w)->rt->paused              \
+				       level_ == RILL_TRACE_COARSE ||                              \
+						       rill_clock_is_paused((w)->rt)               \
 					       ? (w)->now_ns                                       \
 					       : (rill_cycles() | RILL_TRACE_CYCLES));             \
 	} while (0)

@@ -10,6 +10,7 @@
 
 #include "base/spinlock.h"
 #include "runtime/await.h"
+#include "runtime/handle.h"
 #include "runtime/outcome.h"
 
 enum tracker_word {
@@ -173,6 +174,8 @@ static int spawn(struct rill_tracker *k, const struct rill_spawn_options *o, con
 	struct rill_task *t;
 	int r;
 
+	if (!rill_handle_enter_by(o))
+		return -ESHUTDOWN;
 	rill_tracker_begin(k);
 	if (blocking)
 		r = rill_task_spawn_blocking(o, site, fn, arg, &k->owner, &t);
@@ -180,12 +183,14 @@ static int spawn(struct rill_tracker *k, const struct rill_spawn_options *o, con
 		r = rill_task_spawn(o, site, fn, arg, &k->owner, &t);
 	if (r < 0) {
 		rill_tracker_end(k);
-		return r;
+		goto out;
 	}
 	if (ret_handle)
 		*ret_handle = rill_abort_handle(t);
 	meet(k, t);
-	return 0;
+out:
+	rill_handle_exit_by(o);
+	return r;
 }
 
 int rill_tracker_spawn(struct rill_tracker *k, void *(*fn)(void *), void *arg)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "runtime/crash.h"
+#include "runtime/local.h"
 
 /* A turn is taken at least this often, by the measured run time of slices, so that no shard waits
  * long. */
@@ -59,10 +60,16 @@ static bool flush_deferred(struct rill_worker *w)
 
 void rill_worker_park_failed(struct rill_task *t)
 {
+	struct rill_worker *w = rill_worker_current();
+	struct rill_task *current = w->current;
+
 	/* acq_rel: must not wipe out a waker's release; the exchange in rill_slice_begin() reads it
 	 */
 	rill_exchange_acq_rel(&t->waiter.state, READY);
+	/* Whoever runs now has not woken it. */
+	w->current = NULL;
 	rill_schedule(t);
+	w->current = current;
 }
 
 /* ---- what to run next ---- */
@@ -137,8 +144,9 @@ static struct rill_task *take_urgent(struct rill_worker *w)
 /* The queue and the worker's own tasks by turns. */
 static inline struct rill_task *take_local(struct rill_worker *w)
 {
-	struct rill_task *t = w->ticks & 1 ? take_own(w) : NULL;
+	struct rill_task *t = w->own_first ? take_own(w) : NULL;
 
+	w->own_first = !w->own_first;
 	if (!t)
 		t = take_queued(w);
 	return t ? t : take_own(w);
@@ -160,7 +168,7 @@ static void shuffle(struct rill_worker *w)
 	uint32_t n;
 	struct rill_task *t;
 
-	while ((t = take_own(w)))
+	while (rill_queue_room(&w->queue) > 0 && (t = take_own(w)))
 		rill_queue_push_back(&w->queue, t, NULL);
 	n = rill_queue_len(&w->queue);
 	for (uint32_t i = n ? rill_rand_below(&w->rand, n) : 0; i > 0; i--)
@@ -316,6 +324,13 @@ bool rill_worker_go_on(struct rill_worker *w, struct rill_task *t)
 _Noreturn void rill_worker_exit_task(struct rill_task *t)
 {
 	struct rill_worker *w = rill_worker_current();
+
+	/* In no task, but before the end begins, for others may wait for the rest of it. */
+	if (RILL_UNLIKELY(t->locals != NULL)) {
+		w->current = NULL;
+		rill_local_release(t);
+		w->current = t;
+	}
 	struct rill_task *next = rill_task_end_begin(w, t);
 
 	/* The joiner comes next, as out of the LIFO slot, and within its bounds. */
@@ -521,7 +536,7 @@ static struct rill_task *search(struct rill_worker *w, bool *ret_more)
 {
 	struct rill_runtime *rt = w->rt;
 	bool spin = rt->o.idle == RILL_IDLE_SPIN;
-	uint64_t spin_ns = rt->paused ? 0 : rt->o.spin_ns;
+	uint64_t spin_ns = rill_clock_is_paused(rt) ? 0 : rt->o.spin_ns;
 	uint64_t start = w->now_ns;
 
 	*ret_more = true;

@@ -19,7 +19,8 @@ struct rill_task;
 
 enum rill_priority {
 	RILL_PRIORITY_NORMAL,
-	RILL_PRIORITY_URGENT, /* before the others, but for one normal slice in eight */
+	RILL_PRIORITY_URGENT, /* before the others, but for one normal slice in eight; a pinned one:
+				 before the others that are pinned there */
 };
 
 enum rill_placement {
@@ -60,7 +61,8 @@ RILL_API int rill_spawn(void *(*fn)(void *), void *arg, struct rill_task **ret_t
 
 /*
  * As rill_spawn_with(), for a function that may block in the kernel: it runs on a thread of the
- * blocking pool while its task waits for it. An abort takes effect only before it has begun.
+ * blocking pool while its task waits for it. An abort takes effect only before it has begun. When
+ * no thread can be had the task fails (RILL_JOIN_FAILED).
  */
 RILL_API int rill_spawn_blocking(const struct rill_spawn_options *o, void *(*fn)(void *), void *arg,
 				 struct rill_task **ret_task);

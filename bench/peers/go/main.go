@@ -147,15 +147,23 @@ func sleeps() []float64 {
 	late := make([]time.Duration, sleepers)
 	for run := 0; run < 2; run++ {
 		var all sync.WaitGroup
+		var asleep int64
 		all.Add(sleepers)
+		begin := time.Now().Add(time.Second)
 		for i := 0; i < sleepers; i++ {
 			go func(i int) {
-				length := time.Duration(1+i*7919%1_000) * time.Millisecond
-				begin := time.Now()
-				time.Sleep(length)
-				late[i] = time.Since(begin) - length
+				due := begin.Add(time.Second / sleepers * time.Duration(i*7919%sleepers))
+				atomic.AddInt64(&asleep, 1)
+				time.Sleep(time.Until(due))
+				late[i] = time.Since(due)
 				all.Done()
 			}(i)
+		}
+		for atomic.LoadInt64(&asleep) < sleepers {
+			runtime.Gosched()
+		}
+		if time.Now().After(begin) {
+			fail("not all asleep in time")
 		}
 		all.Wait()
 	}

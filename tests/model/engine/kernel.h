@@ -47,6 +47,7 @@ void rill_model_free(void *p);
 #define mmap(at, len, prot, flags, fd, offset) rill_model_malloc(4096, len)
 #define munmap(at, len) ((void)(at), (void)(len), 0)
 #define madvise(at, len, what) ((void)(at), (void)(len), 0)
+#define process_madvise(pid, vec, n, what, flags) ((void)(vec), -1)
 #define eventfd(v, flags) rill_model_eventfd()
 #define close(fd) ((void)(fd), 0)
 #define write(fd, buf, n) rill_model_fd_write(fd, buf, n, RILL_MODEL_SITE("write"))

@@ -217,7 +217,8 @@ void rill_model_trace_print(void)
 	for (unsigned i = 1; i < rill_model.thread_count; i++) {
 		const struct rill_model_thread *t = &rill_model.threads[i];
 
-		if (!t->finished)
+		/* a thread that has not come to its first operation is about to do nothing */
+		if (!t->finished && t->op.site.file)
 			printf("  %c is about to %s %s   %s() %s:%d\n", rill_model_letter(i),
 			       rill_model_kind_name(t->op.kind), t->op.site.what, t->op.site.func,
 			       from_root(t->op.site.file), t->op.site.line);

@@ -17,7 +17,7 @@ static void move_clock(uint64_t ns)
 {
 	struct rill_runtime *rt = rill_runtime_current();
 
-	rill_store_relaxed(&rt->paused_ns, rill_load_relaxed(&rt->paused_ns) + ns);
+	turn_clock(rt, ns);
 }
 
 #define SPAWNS 500

@@ -8,7 +8,7 @@
 
 static void move_clock(struct rill_runtime *rt, uint64_t ns)
 {
-	rill_store_relaxed(&rt->paused_ns, rill_load_relaxed(&rt->paused_ns) + ns);
+	turn_clock(rt, ns);
 }
 
 /* Lets the slice of the calling task take so long. */

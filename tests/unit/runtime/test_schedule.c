@@ -204,7 +204,7 @@ static void *slices_of(void *arg)
 	struct rill_worker *w = rill_worker_current();
 
 	for (unsigned i = 0; i < l->slices; i++) {
-		rill_fetch_add_relaxed(&l->rt->paused_ns, l->slice_ns);
+		turn_clock(l->rt, l->slice_ns);
 		RILL_ASSERT_CMP(rill_yield(), ==, 0);
 	}
 	/* by the first of the two: ends and joins take no time, which changes them again */

@@ -303,6 +303,59 @@ static void test_trim_gives_memory_back(void **state)
 	rill_stack_pool_fini(&p);
 }
 
+/* The pools of a runtime that nobody else looks after. */
+static void test_tending_keeps_its_pace(void **state)
+{
+	static struct rill_runtime rt;
+	struct rill_task *tasks[MANY];
+	struct rill_stack_pool *pools[] = {&rt.stacks, &rt.stack_classes[RILL_STACK_CLASSES - 1]};
+	uint64_t now = RILL_SEC;
+
+	for (int k = 0; k < 2; k++) {
+		rill_stack_pool_init(pools[k], STACK_SIZE);
+		for (int i = 0; i < MANY; i++)
+			tasks[i] = rill_stack_get(pools[k], NULL);
+		for (int i = 0; i < MANY; i++)
+			rill_stack_put(pools[k], NULL, tasks[i]);
+	}
+	rill_stack_tend(&rt, now);
+	rill_stack_tend(&rt, now + 99 * RILL_MS);
+	for (int k = 0; k < 2; k++)
+		assert_int_equal(pools[k]->trimmed, 0);
+	rill_stack_tend(&rt, now + 100 * RILL_MS);
+	for (int k = 0; k < 2; k++) {
+		assert_int_equal(pools[k]->trimmed, RILL_MIN(pools[k]->count, (uint64_t)256));
+		rill_stack_pool_fini(pools[k]);
+	}
+}
+
+static void *crowd(void *arg)
+{
+	struct rill_task *tasks[MANY];
+
+	for (int i = 0; i < MANY; i++)
+		tasks[i] = spawn(deep, NULL);
+	for (int i = 0; i < MANY; i++)
+		RILL_ASSERT_CMP(rill_join(tasks[i], NULL), ==, 0);
+	return NULL;
+}
+
+/* Ends because an idle runtime gives memory back by itself; nobody calls for it here. */
+static void test_idle_runtime_gives_memory_back(void **state)
+{
+	struct rill_runtime *rt = start_multi(1);
+	struct rill_runtime_metrics m;
+
+	run(rt, crowd, NULL);
+	do {
+		usleep(1000);
+		rill_runtime_metrics(rt, &m);
+	} while (m.stacks_trimmed == 0);
+	/* and what was given back is as good as new */
+	run(rt, crowd, NULL);
+	stop(rt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +368,8 @@ int main(void)
 		cmocka_unit_test(test_sizes_by_option),
 		cmocka_unit_test(test_high_water_mark),
 		cmocka_unit_test(test_trim_gives_memory_back),
+		cmocka_unit_test(test_tending_keeps_its_pace),
+		cmocka_unit_test(test_idle_runtime_gives_memory_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, Mutex, Notify};
 use tokio::task::{yield_now, JoinHandle};
-use tokio::time::{sleep, Sleep};
+use tokio::time::{sleep, sleep_until, Sleep};
 
 const RUN_MS: u64 = 300;
 const WARM_UP_SHARE: u32 = 5;
@@ -349,22 +349,29 @@ async fn timer_live_1m() -> Vec<f64> {
 
 async fn sleep_100k() -> Vec<f64> {
     const SLEEPERS: u64 = 100_000;
-    let nap = |i: u64| {
-        let time = Duration::from_millis(1 + i * 7919 % 1_000);
-        tokio::spawn(async move {
-            let begin = Instant::now();
-            sleep(time).await;
-            begin.elapsed() - time
-        })
-    };
-    let mut late = Vec::with_capacity(SLEEPERS as usize);
+    const LEAD: Duration = Duration::from_secs(1);
+    let late: Arc<Vec<AtomicU64>> = Arc::new((0..SLEEPERS).map(|_| AtomicU64::new(0)).collect());
     for _ in 0..2 {
-        late.clear();
-        for task in (0..SLEEPERS).map(nap).collect::<Vec<_>>() {
-            late.push(task.await.unwrap());
+        let (countdown, all) = Countdown::new(SLEEPERS as usize);
+        let asleep = Arc::new(AtomicU64::new(0));
+        let begin = Instant::now() + LEAD;
+        for i in 0..SLEEPERS {
+            let (late, countdown, asleep) = (late.clone(), countdown.clone(), asleep.clone());
+            let due = begin + Duration::from_secs(1) * (i * 7919 % SLEEPERS) as u32 / SLEEPERS as u32;
+            tokio::spawn(async move {
+                asleep.fetch_add(1, Relaxed);
+                sleep_until(due.into()).await;
+                late[i as usize].store(due.elapsed().as_nanos() as u64, Relaxed);
+                countdown.count();
+            });
         }
+        while asleep.load(SeqCst) < SLEEPERS {
+            yield_now().await;
+        }
+        assert!(Instant::now() < begin, "not all asleep in time");
+        all.await.unwrap();
     }
-    percentiles_us(late)
+    percentiles_us(late.iter().map(|ns| Duration::from_nanos(ns.load(Relaxed))).collect())
 }
 
 // ---- Idle
