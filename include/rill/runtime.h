@@ -45,8 +45,9 @@ struct rill_task_meta {
 
 /*
  * Called at turning points, with the runtime's user pointer. None may block or wait. A hook may
- * spawn and wake; what it makes runnable while its thread is on the way to sleep is not lost.
- * Tasks of rill_spawn_blocking() are tasks: all four hooks fire for them, or none.
+ * spawn and wake; what it makes runnable while its thread is on the way to sleep is not lost. Task
+ * hooks run on whichever stack is at hand, a small one perhaps, and in no task: rill_self_id() is
+ * 0. Tasks of rill_spawn_blocking() are tasks: all four hooks fire for them, or none.
  */
 struct rill_hooks {
 	void *user;
@@ -133,7 +134,9 @@ RILL_API const char *rill_runtime_error(void);
 
 /*
  * Aborts every task, waits until each has returned, joins the threads and frees everything, handles
- * of unjoined tasks included. -EDEADLK from inside one of its own tasks or threads; else 0.
+ * of unjoined tasks included: nobody else, a task of another runtime say, may be in a join, detach
+ * or abort of one of them then. rill_block_on() and rill_handle_block_on() may be under way: they
+ * return. -EDEADLK from a task, of any runtime, and from the runtime's own threads; else 0.
  */
 RILL_API int rill_runtime_destroy(struct rill_runtime *rt);
 
@@ -159,7 +162,8 @@ RILL_API int rill_handle_block_on(struct rill_handle *h, void *(*fn)(void *), vo
 
 /*
  * Runs fn(arg) as a task and waits for it; *ret_value (may be NULL) is what it returned. From a
- * plain thread only: -EDEADLK inside a task. -ESHUTDOWN once destroy has begun.
+ * plain thread only: -EDEADLK inside a task. -ESHUTDOWN once destroy has begun, -ECANCELED when the
+ * task was aborted, RILL_JOIN_FAILED when it failed.
  */
 RILL_API int rill_block_on(struct rill_runtime *rt, void *(*fn)(void *), void *arg,
 			   void **ret_value);

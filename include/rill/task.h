@@ -77,7 +77,8 @@ RILL_API int rill_spawn_blocking(const struct rill_spawn_options *o, void *(*fn)
  * (may be NULL), or RILL_JOIN_ABORTED with the same (NULL when it was aborted before it began), or
  * RILL_JOIN_FAILED with NULL.
  * Negative: the caller's own scope ended the wait (-ECANCELED, -ETIMEDOUT), and the handle is still
- * the caller's. Cancel safe. Callable from tasks and plain threads.
+ * the caller's. Cancel safe. Callable from tasks and plain threads; a plain thread does not drive a
+ * CURRENT_THREAD runtime by it: somebody has to be in rill_block_on().
  */
 RILL_API int rill_join(struct rill_task *task, void **ret_value);
 
@@ -93,7 +94,7 @@ struct rill_outcome {
 /* As rill_join(), with all that is known of the end. */
 RILL_API int rill_join_outcome(struct rill_task *task, struct rill_outcome *ret_outcome);
 
-/* Gives the handle up; the task runs on. */
+/* Gives the handle up; the task runs on. Of one that is ending just now: waits for its hooks. */
 RILL_API void rill_detach(struct rill_task *task);
 
 /*
@@ -204,7 +205,8 @@ RILL_API void rill_scope_end(struct rill_scope *scope);
 
 /* A cancellation token: cancelled once, for ever, from anywhere; shared by any number of scopes. */
 RILL_API int rill_token_create(struct rill_token **ret_token);
-/* No scope may hold it any more. */
+/* No scope may hold it any more, and no cancel may begin; one that has been seen may be on its way
+ * out. */
 RILL_API void rill_token_destroy(struct rill_token *token);
 RILL_API void rill_token_cancel(struct rill_token *token);
 RILL_API bool rill_token_is_cancelled(const struct rill_token *token);
