@@ -40,6 +40,7 @@ void rill_blocking_pool_init(struct rill_blocking_pool *p, struct rill_runtime *
 	pthread_condattr_destroy(&attr);
 	rill_list_init(&p->queue);
 	p->rt = rt;
+	p->cpus_known = pthread_getaffinity_np(pthread_self(), sizeof(p->cpus), &p->cpus) == 0;
 }
 
 void rill_blocking_pool_fini(struct rill_blocking_pool *p)
@@ -109,6 +110,9 @@ static void *pool_thread(void *arg)
 	struct job *j;
 
 	rill_thread_set_runtime(p->rt);
+	/* Not where the worker is pinned whose task had it started. */
+	if (p->cpus_known)
+		pthread_setaffinity_np(pthread_self(), sizeof(p->cpus), &p->cpus);
 	name_thread(&p->rt->o, p->rt->name);
 	if (h->thread_start)
 		h->thread_start(h->user, -1);

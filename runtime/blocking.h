@@ -5,6 +5,7 @@
 #define RILL_RUNTIME_BLOCKING_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 
 #include "base/list.h"
@@ -13,6 +14,8 @@ struct rill_runtime;
 
 struct rill_blocking_pool {
 	struct rill_runtime *rt;
+	cpu_set_t cpus; /* where the runtime's creator may run; so may the pool's threads */
+	bool cpus_known;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	pthread_cond_t gone;

@@ -291,7 +291,6 @@ static void sleep_in_kernel(struct rill_worker *w, struct pollfd *set, unsigned 
 	rill_phase_enter(w, RILL_PHASE_STEAL);
 	rill_trace(w, RILL_TRACE_AWAKE, 0);
 	rill_counter_add(&w->metrics.unparks, 1);
-	rill_monitor_note_awake(&w->rt->monitor);
 	if (r > 0 && set[0].revents && read(w->wake_fd, &count, sizeof(count)) < 0)
 		return; /* another kick's read got it; nothing to do */
 }

@@ -18,7 +18,7 @@
  * two. */
 #define LOOK_BUSY_NS (UINT64_C(1000) * 1000)
 #define LOOK_IDLE_NS (UINT64_C(4000) * 1000)
-#define LOOK_IDLE_MAX_NS (UINT64_C(64000) * 1000)
+#define LOOK_IDLE_MAX_NS (UINT64_C(10000) * 1000)
 
 /* A look that comes later than this may say that the whole process stood still: what a sleeping
  * thread slept is counted up to here. */
@@ -183,14 +183,6 @@ static bool work_waits(struct rill_runtime *rt)
 
 /* ---- the thread ---- */
 
-/* A worker is awake again: it may get stuck at once. */
-RILL_COLD void rill_monitor_rouse(struct rill_monitor *m)
-{
-	/* Without the lock: when this comes too early the monitor wakes by itself a bit later. */
-	rill_store_relaxed(&m->dozing, false);
-	pthread_cond_signal(&m->cond);
-}
-
 static void wait_locked(struct rill_monitor *m, uint64_t pause_ns)
 {
 	uint64_t until = rill_clock_mono() + pause_ns;
@@ -198,13 +190,9 @@ static void wait_locked(struct rill_monitor *m, uint64_t pause_ns)
 		.tv_sec = (time_t)(until / 1000000000u),
 		.tv_nsec = (long)(until % 1000000000u),
 	};
-	bool doze = pause_ns > LOOK_IDLE_NS;
 
-	rill_store_relaxed(&m->dozing, doze);
-	while (!m->stop && rill_load_relaxed(&m->dozing) == doze &&
-	       pthread_cond_timedwait(&m->cond, &m->lock, &ts) != ETIMEDOUT)
+	while (!m->stop && pthread_cond_timedwait(&m->cond, &m->lock, &ts) != ETIMEDOUT)
 		;
-	rill_store_relaxed(&m->dozing, false);
 }
 
 static void *monitor_thread(void *arg)

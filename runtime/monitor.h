@@ -40,20 +40,10 @@ struct rill_monitor {
 	bool stop;			  /* under lock */
 	struct rill_stuck_watch *watches; /* one for each worker */
 	struct rill_helper helper;
-	RILL_ATOMIC(bool) dozing; /* it looks seldom: all workers sleep */
-	uint64_t looked_ns;	  /* when it looked last; the monitor's */
+	uint64_t looked_ns; /* when it looked last; the monitor's */
 };
 
 int rill_monitor_start(struct rill_runtime *rt);
 void rill_monitor_stop(struct rill_runtime *rt);
-
-void rill_monitor_rouse(struct rill_monitor *m);
-
-/* By a worker that is back from sleep. */
-static inline void rill_monitor_note_awake(struct rill_monitor *m)
-{
-	if (RILL_UNLIKELY(rill_load_relaxed(&m->dozing)))
-		rill_monitor_rouse(m);
-}
 
 #endif

@@ -217,8 +217,15 @@ int rill_runtime_shutdown(struct rill_runtime *rt, uint64_t timeout_ns)
 	if (!s)
 		return -ENOMEM;
 	s->rt = rt;
+	/* Keeps the thread from freeing rt before it is marked here. */
+	rill_runtime_enter(rt);
 	int r = shutdown_start(s);
 
+	/* seq_cst: as in rill_runtime_destroy(), which may come to it only after we have returned
+	 */
+	if (r == 0)
+		rill_store_seq_cst(&rt->closing, true);
+	rill_runtime_exit(rt);
 	if (r < 0) {
 		shutdown_free(s);
 		return r;

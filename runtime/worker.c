@@ -403,9 +403,9 @@ static void tune_interval(struct rill_worker *w, uint64_t elapsed_ns, unsigned s
 	unsigned clamped = (unsigned)RILL_MIN(RILL_MAX(wanted, (uint64_t)POLL_INTERVAL_MIN),
 					      (uint64_t)POLL_INTERVAL_MAX);
 
-	/* half of the way: one odd slice is not the rule */
+	/* half of the way, and all of it in the end: one odd slice is not the rule */
 	if (!w->rt->o.poll_interval)
-		w->poll_interval = (w->poll_interval + clamped + 1) / 2;
+		w->poll_interval = (w->poll_interval + clamped + (clamped > w->poll_interval)) / 2;
 	tune_inject(w, per_slice, slices);
 }
 

@@ -293,6 +293,34 @@ static void test_paused_clock_waits(void **state)
 	stop(rt);
 }
 
+/* ---- no thread to be had ---- */
+
+static void *spawn_call(void *arg)
+{
+	struct rill_task *t;
+	void *value = &t;
+
+	RILL_ASSERT_CMP(rill_spawn_blocking(NULL, square, (void *)3, &t), ==, 0);
+	RILL_ASSERT_CMP(rill_join(t, &value), ==, (intptr_t)arg);
+	RILL_ASSERT((uintptr_t)value == (arg ? 0 : 9));
+	return NULL;
+}
+
+/* The system refuses a stack of 2^60 bytes. */
+static void test_spawned_call_without_a_thread_fails(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct rill_runtime *rt = i ? start_current() : start_multi(2);
+		size_t right = rt->o.thread_stack_size;
+
+		rt->o.thread_stack_size = (size_t)1 << 60;
+		run(rt, spawn_call, (void *)RILL_JOIN_FAILED);
+		rt->o.thread_stack_size = right;
+		run(rt, spawn_call, NULL);
+		stop(rt);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_abort_of_a_spawned_call),
 		cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_paused_clock_waits),
+		cmocka_unit_test(test_spawned_call_without_a_thread_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <rill/group.h>
 #include <rill/local.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "tests/unit/runtime/rt.h"
@@ -326,6 +327,109 @@ static void test_threads_have_their_own(void **state)
 	rill_local_end(&s);
 }
 
+/* ---- the end of what was inherited ---- */
+
+struct last_rites {
+	RILL_ATOMIC(bool) begun;
+	RILL_ATOMIC(bool) may_end;
+	RILL_ATOMIC(bool) ended;
+	struct rill_task *child;
+};
+
+static int share(void *value, void **ret_copy)
+{
+	*ret_copy = value;
+	return 0;
+}
+
+static void destroy_when_let(void *value)
+{
+	struct last_rites *l = value;
+
+	/* in no task, which could wait, spawn, or be aborted */
+	RILL_ASSERT_CMP(rill_self_id(), ==, 0u);
+	/* release: pairs with wait_for() */
+	rill_store_release(&l->begun, true);
+	/* acquire: pairs with the releases of whoever lets it end */
+	while (!rill_load_acquire(&l->may_end))
+		sched_yield();
+	/* release: pairs with wait_for() */
+	rill_store_release(&l->ended, true);
+}
+
+static const struct rill_local_key held = {
+	RILL_OPTIONS(held),
+	.inherit = true,
+	.copy = share,
+	.destroy = destroy_when_let,
+};
+
+static void *has_an_id(void *arg)
+{
+	RILL_ASSERT_CMP(rill_self_id(), !=, 0u);
+	return NULL;
+}
+
+static struct rill_task *spawn_held(struct last_rites *l)
+{
+	struct rill_local_scope s;
+
+	rill_local_begin(&s, &held, l);
+	struct rill_task *t = spawn(has_an_id, NULL);
+
+	rill_local_end(&s);
+	return t;
+}
+
+static void *end_without_delay(void *arg)
+{
+	struct last_rites l = {.may_end = true};
+
+	RILL_ASSERT_CMP(rill_join(spawn_held(&l), NULL), ==, 0);
+	/* acquire: pairs with destroy_when_let() */
+	RILL_ASSERT(rill_load_acquire(&l.ended));
+	return NULL;
+}
+
+static void test_destroyed_in_no_task(void **state)
+{
+	in_each_flavor(end_without_delay, NULL);
+}
+
+static void *spawn_held_task(void *arg)
+{
+	struct last_rites *l = arg;
+
+	l->child = spawn_held(l);
+	return NULL;
+}
+
+static void wait_for(RILL_ATOMIC(bool) * flag)
+{
+	/* acquire: pairs with destroy_when_let() */
+	while (!rill_load_acquire(flag))
+		sched_yield();
+}
+
+/* The task that is let go ends only when it has been: who lets it go must not wait for it. */
+static void test_destroy_keeps_nobody_waiting(void **state)
+{
+	struct rill_runtime *rt = start_multi(2);
+
+	for (int i = 0; i < 20; i++) {
+		struct last_rites l = {.child = NULL};
+
+		run(rt, spawn_held_task, &l);
+		wait_for(&l.begun);
+		assert_false(rill_is_finished(l.child));
+		rill_detach(l.child);
+		/* release: pairs with destroy_when_let() */
+		rill_store_release(&l.may_end, true);
+		wait_for(&l.ended);
+	}
+	stop(rt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +440,8 @@ int main(void)
 		cmocka_unit_test(test_aborted_before_it_began),
 		cmocka_unit_test(test_visible_in_cleanup_handlers),
 		cmocka_unit_test(test_threads_have_their_own),
+		cmocka_unit_test(test_destroyed_in_no_task),
+		cmocka_unit_test(test_destroy_keeps_nobody_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

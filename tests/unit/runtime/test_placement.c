@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where tasks run, and in which order: homes, pinning, priorities, the LIFO slot. */
 #include <errno.h>
+#include <rill/group.h>
 
 #include "tests/unit/runtime/rt.h"
 
@@ -317,6 +318,156 @@ static void test_lifo_slot_can_be_switched_off(void **state)
 	assert_memory_equal(log_text, "abc", 3);
 }
 
+/* What runs here, after the end of a task that woke somebody, computes: the slot must be empty. */
+static void *look_at_the_slot(void *arg)
+{
+	RILL_ASSERT(!rill_load_relaxed(&rill_worker_current()->lifo));
+	return NULL;
+}
+
+/* Its last act is to make the other one runnable; that it has ended is said after the switch. */
+static void *spawn_and_end(void *arg)
+{
+	struct rill_task **ret_other = arg;
+
+	*ret_other = spawn(look_at_the_slot, NULL);
+	return NULL;
+}
+
+static void *wait_for_ends(void *arg)
+{
+	struct rill_task *other;
+	struct rill_join_set *set;
+	struct rill_outcome o;
+
+	RILL_ASSERT_CMP(rill_join_set_create(&set), ==, 0);
+	for (int i = 0; i < 100; i++) {
+		RILL_ASSERT_CMP(rill_join_set_spawn(set, spawn_and_end, &other), ==, 0);
+		RILL_ASSERT_CMP(rill_join_set_join_next(set, &o), ==, 0);
+		RILL_ASSERT_CMP(rill_join(other, NULL), ==, 0);
+	}
+	rill_join_set_destroy(set);
+	/* Urgent tasks keep a joiner from following at once: it is woken as others are. */
+	struct rill_spawn_options urgent = {.priority = RILL_PRIORITY_URGENT};
+
+	RILL_ASSERT_CMP(rill_join(spawn_with(urgent, where, NULL), NULL), ==, 0);
+	for (int i = 0; i < 100; i++) {
+		RILL_ASSERT_CMP(rill_join(spawn(spawn_and_end, &other), NULL), ==, 0);
+		RILL_ASSERT_CMP(rill_join(other, NULL), ==, 0);
+	}
+	return NULL;
+}
+
+static void test_lifo_slot_is_not_for_wakes_by_an_ended_task(void **state)
+{
+	in_each_flavor(wait_for_ends, NULL);
+}
+
+/* ---- pinned tasks among others ---- */
+
+#define PLAYERS 4
+#define PINGS 40000
+#define STARVED 1000 /* rounds; a handful are right */
+
+struct ping_pong {
+	struct gate gates[PLAYERS];
+	struct gate pinned_gate;
+	unsigned rounds;
+	unsigned asked_at; /* the pinned task was woken in this round; 0: it waits */
+	unsigned answers;
+	unsigned longest;
+	bool over;
+};
+
+struct player {
+	struct ping_pong *game;
+	unsigned me;
+};
+
+static void *play(void *arg)
+{
+	struct player *p = arg;
+	struct ping_pong *g = p->game;
+
+	while (g->rounds < PINGS) {
+		g->rounds++;
+		/* at odd distances, so that it meets every phase of the worker's counters */
+		if (p->me == 0 && !g->asked_at && g->rounds % 101 < 4) {
+			g->asked_at = g->rounds;
+			gate_post(&g->pinned_gate);
+		}
+		gate_post(&g->gates[p->me ^ 1]);
+		RILL_ASSERT_CMP(gate_wait(&g->gates[p->me]), ==, 0);
+	}
+	gate_post(&g->gates[p->me ^ 1]);
+	return NULL;
+}
+
+static void *answer_pinned(void *arg)
+{
+	struct ping_pong *g = arg;
+
+	for (;;) {
+		RILL_ASSERT_CMP(gate_wait(&g->pinned_gate), ==, 0);
+		if (g->over)
+			return NULL;
+		g->longest = RILL_MAX(g->longest, g->rounds - g->asked_at);
+		g->answers++;
+		g->asked_at = 0;
+	}
+}
+
+static void *run_game(void *arg)
+{
+	struct ping_pong *g = arg;
+	struct rill_spawn_options pinned = {.placement = RILL_PLACE_PINNED};
+	struct player players[PLAYERS];
+	struct rill_task *tasks[PLAYERS];
+	struct rill_task *t = spawn_with(pinned, answer_pinned, g);
+
+	RILL_ASSERT_CMP(rill_yield(), ==, 0);
+	for (unsigned i = 0; i < PLAYERS; i++) {
+		players[i] = (struct player){g, i};
+		tasks[i] = spawn(play, &players[i]);
+	}
+	for (unsigned i = 0; i < PLAYERS; i++)
+		RILL_ASSERT_CMP(rill_join(tasks[i], NULL), ==, 0);
+	g->over = true;
+	gate_post(&g->pinned_gate);
+	RILL_ASSERT_CMP(rill_join(t, NULL), ==, 0);
+	return NULL;
+}
+
+static void play_with(unsigned inject_interval, bool no_lifo)
+{
+	static struct ping_pong g;
+	struct rill_runtime *rt =
+		start((struct rill_runtime_options){.flavor = RILL_CURRENT_THREAD,
+						    .inject_interval = inject_interval,
+						    .no_lifo = no_lifo});
+
+	g = (struct ping_pong){0};
+	gate_init(&g.pinned_gate);
+	for (unsigned i = 0; i < PLAYERS; i++)
+		gate_init(&g.gates[i]);
+	run(rt, run_game, &g);
+	stop(rt);
+	assert_in_range(g.longest, 0, STARVED);
+	assert_in_range(g.answers, PINGS / STARVED, PINGS);
+}
+
+/* Tasks that wake each other keep the queue full: those pinned here have their turns all the same.
+ */
+static void test_pinned_is_not_starved_whatever_the_interval(void **state)
+{
+	const unsigned intervals[] = {0, 1, 2, 4, 8, 16, 31, 60, 64, 100, 124};
+
+	for (size_t i = 0; i < RILL_ARRAY_SIZE(intervals); i++) {
+		play_with(intervals[i], false);
+		play_with(intervals[i], true);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +480,8 @@ int main(void)
 		cmocka_unit_test(test_many_urgent),
 		cmocka_unit_test(test_lifo_slot_of_a_stuck_worker_is_relieved),
 		cmocka_unit_test(test_lifo_slot_can_be_switched_off),
+		cmocka_unit_test(test_lifo_slot_is_not_for_wakes_by_an_ended_task),
+		cmocka_unit_test(test_pinned_is_not_starved_whatever_the_interval),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,13 +275,13 @@ static void test_intervals_tune_themselves(void **state)
 	/* 200 us between looks at the inject queue, 20 us between turns */
 	l = run_slices(rt, 4000);
 	assert_in_range(l.inject_interval, 49, 51);
-	assert_in_range(l.poll_interval, 4, 6);
+	assert_int_equal(l.poll_interval, 4);
 	l = run_slices(rt, 20000);
 	assert_in_range(l.inject_interval, 9, 10);
-	assert_in_range(l.poll_interval, 1, 2);
+	assert_int_equal(l.poll_interval, 1);
 	l = run_slices(rt, 1000 * RILL_US);
 	assert_int_equal(l.inject_interval, 2);
-	assert_in_range(l.poll_interval, 1, 2);
+	assert_int_equal(l.poll_interval, 1);
 	/* and back again */
 	l = run_slices(rt, 0);
 	assert_int_equal(l.inject_interval, 127);

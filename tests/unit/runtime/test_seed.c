@@ -255,6 +255,43 @@ static void test_failure_ends_it(void **state)
 	assert_int_equal(seed, 12);
 }
 
+/* ---- shuffle without a turn between ---- */
+
+#define YIELDERS 1000
+
+static unsigned yielders_ended;
+
+static void *yield_thrice(void *arg)
+{
+	for (int i = 0; i < 3; i++)
+		RILL_ASSERT_CMP(rill_yield(), ==, 0);
+	yielders_ended++;
+	return NULL;
+}
+
+static void *yield_all(void *arg)
+{
+	static struct rill_task *tasks[YIELDERS];
+
+	for (int i = 0; i < YIELDERS; i++)
+		tasks[i] = spawn(yield_thrice, NULL);
+	for (int i = 0; i < YIELDERS; i++)
+		RILL_ASSERT_CMP(rill_join(tasks[i], NULL), ==, 0);
+	return NULL;
+}
+
+/* More of them go on at once than the queue, out of which lots are drawn, holds. */
+static void test_more_yield_than_the_queue_holds(void **state)
+{
+	struct rill_runtime *rt = start((struct rill_runtime_options){
+		.flavor = RILL_CURRENT_THREAD, .shuffle = true, .poll_interval = 100000});
+
+	yielders_ended = 0;
+	run(rt, yield_all, NULL);
+	assert_int_equal(yielders_ended, YIELDERS);
+	stop(rt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_same_seed_same_order),
 		cmocka_unit_test(test_many_tasks),
 		cmocka_unit_test(test_failure_ends_it),
+		cmocka_unit_test(test_more_yield_than_the_queue_holds),
 	};
 
 	/* the outer seed is not meant */

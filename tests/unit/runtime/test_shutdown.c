@@ -262,6 +262,89 @@ static void test_not_from_inside(void **state)
 	}
 }
 
+/* ---- while block_on still waits ---- */
+
+/*
+ * The linker puts it in place of rill_join() (meson.build): while there is a handle here, the join
+ * of block_on comes only when the runtime has let go of its handles, which is next to last in its
+ * end; it must still be there.
+ */
+int __real_rill_join(struct rill_task *task, void **ret_value);
+int __wrap_rill_join(struct rill_task *task, void **ret_value);
+
+static struct rill_handle *late_by;
+static unsigned late_joins;
+
+int __wrap_rill_join(struct rill_task *task, void **ret_value)
+{
+	if (late_by && !rill_worker_current()) {
+		while (rill_load_seq_cst(&late_by->rt))
+			rill_sleep(50 * RILL_US);
+		/* what still has to be freed is freed now */
+		rill_sleep(RILL_MS);
+		late_joins++;
+	}
+	return __real_rill_join(task, ret_value);
+}
+
+static void *shut_down_and_sleep(void *arg)
+{
+	RILL_ASSERT_CMP(rill_runtime_shutdown(arg, 0), ==, -ETIMEDOUT);
+	RILL_ASSERT_CMP(rill_sleep(RILL_FOREVER), ==, -ECANCELED);
+	return NULL;
+}
+
+static void shut_down_in_block_on(struct rill_runtime *rt, bool late)
+{
+	struct rill_handle *h = rill_runtime_handle(rt);
+
+	late_by = late ? h : NULL;
+	late_joins = 0;
+	int r = rill_block_on(rt, shut_down_and_sleep, rt, NULL);
+
+	late_by = NULL;
+	assert_true(r == 0 || r == -ECANCELED);
+	assert_int_equal(late_joins, late);
+	while (rill_load_seq_cst(&h->rt))
+		rill_sleep(50 * RILL_US);
+	rill_handle_put(h);
+}
+
+static void test_block_on_outlives_a_shutdown_by_its_own_task(void **state)
+{
+	for (int i = 0; i < 20; i++) {
+		shut_down_in_block_on(start_multi(2), i < 10);
+		shut_down_in_block_on(start_current(), i < 10);
+	}
+}
+
+/* ---- from a thread of the blocking pool ---- */
+
+static void *destroy_from_the_pool(void *arg)
+{
+	RILL_ASSERT_CMP(rill_runtime_destroy(arg), ==, -EDEADLK);
+	RILL_ASSERT_CMP(rill_runtime_shutdown(arg, RILL_SEC), ==, -EDEADLK);
+	return NULL;
+}
+
+static void *call_destroy_from_the_pool(void *arg)
+{
+	RILL_ASSERT_CMP(rill_blocking(destroy_from_the_pool, arg, NULL), ==, 0);
+	/* and nothing has been done */
+	RILL_ASSERT_CMP(rill_join(spawn(nap, NULL), NULL), ==, 0);
+	return NULL;
+}
+
+static void test_not_from_its_blocking_pool(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct rill_runtime *rt = i ? start_current() : start_multi(2);
+
+		run(rt, call_destroy_from_the_pool, rt);
+		stop(rt);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +354,8 @@ int main(void)
 		cmocka_unit_test(test_paused_clock),
 		cmocka_unit_test(test_spawns_from_outside_are_refused),
 		cmocka_unit_test(test_not_from_inside),
+		cmocka_unit_test(test_block_on_outlives_a_shutdown_by_its_own_task),
+		cmocka_unit_test(test_not_from_its_blocking_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

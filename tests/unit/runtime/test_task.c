@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -612,6 +613,61 @@ static void test_options_of_other_versions(void **state)
 	in_each_flavor(newer_options, NULL);
 }
 
+/* ---- tokens ---- */
+
+#define HANDOVERS ROUNDS(4000)
+
+/* One that cancels, on a thread of its own, what it is handed. */
+struct canceller {
+	RILL_ATOMIC(struct rill_token *) token;
+};
+
+static void *cancel_all(void *arg)
+{
+	struct canceller *c = arg;
+
+	for (int i = 0; i < HANDOVERS; i++) {
+		while (!rill_load_relaxed(&c->token))
+			sched_yield();
+		/* acq_rel: pairs with be_cancelled() */
+		rill_token_cancel(rill_exchange_acq_rel(&c->token, NULL));
+	}
+	return NULL;
+}
+
+/* The token goes as soon as the cancel is seen, which may be before rill_token_cancel() returns. */
+static void *be_cancelled(void *arg)
+{
+	struct canceller *c = arg;
+
+	for (int i = 0; i < HANDOVERS; i++) {
+		struct rill_token *token;
+		struct rill_scope s;
+
+		RILL_ASSERT_CMP(rill_token_create(&token), ==, 0);
+		rill_scope_begin(&s, RILL_FOREVER, token);
+		/* release: pairs with cancel_all() */
+		rill_store_release(&c->token, token);
+		while (rill_consume_budget() == 0)
+			rill_cpu_relax();
+		rill_scope_end(&s);
+		rill_token_destroy(token);
+	}
+	return NULL;
+}
+
+static void test_token_goes_once_its_cancel_is_seen(void **state)
+{
+	struct rill_runtime *rt = start_multi(1);
+	struct canceller c = {NULL};
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, cancel_all, &c), 0);
+	run(rt, be_cancelled, &c);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	stop(rt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -632,6 +688,7 @@ int main(void)
 		cmocka_unit_test(test_many_sleepers),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_options_of_other_versions),
+		cmocka_unit_test(test_token_goes_once_its_cancel_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

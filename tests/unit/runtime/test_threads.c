@@ -166,6 +166,21 @@ static void test_workers_are_not_pinned(void **state)
 	stop(rt);
 }
 
+/* A worker computes or polls all the time: what blocks must not share its CPU for ever. */
+static void test_blocking_threads_are_not_pinned(void **state)
+{
+	struct thread_facts mine;
+
+	look(&mine);
+	const int cpus[1] = {first_cpu(&mine.cpus)};
+	struct rill_runtime *rt =
+		start((struct rill_runtime_options){.workers = 2, .cpus = cpus, .cpu_count = 1});
+	struct thread_facts f = of_blocking(rt);
+
+	assert_true(CPU_EQUAL(&f.cpus, &mine.cpus));
+	stop(rt);
+}
+
 /* ---- blocking threads come and go ---- */
 
 static unsigned blocking_threads(struct rill_runtime *rt)
@@ -301,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_current_thread_keeps_its_name),
 		cmocka_unit_test(test_workers_are_pinned),
 		cmocka_unit_test(test_workers_are_not_pinned),
+		cmocka_unit_test(test_blocking_threads_are_not_pinned),
 		cmocka_unit_test(test_blocking_threads_leave_and_come_again),
 		cmocka_unit_test(test_jobs_race_with_leaving),
 		cmocka_unit_test(test_refused_threads),
