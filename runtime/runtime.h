@@ -213,6 +213,8 @@ static inline void rill_runtime_exit(struct rill_runtime *rt)
 /* ---- schedule.c ---- */
 /* Makes a claimed or new task runnable, from anywhere. */
 void rill_schedule(struct rill_task *t);
+/* All of the list, in order. w: the caller's worker, of their runtime. */
+void rill_schedule_all(struct rill_worker *w, struct rill_task_list l);
 struct rill_task *rill_inject_pop(struct rill_inject *q);
 /* All of it, in order. */
 struct rill_task_list rill_inject_pop_all(struct rill_inject *q);

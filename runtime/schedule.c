@@ -66,8 +66,11 @@ static void spill(struct rill_worker *w, struct rill_inject *to, struct rill_tas
 	rill_counter_add(&w->metrics.overflows, 1);
 }
 
-/* Into a ring of w's own; what does not fit goes to the shared queue of its kind. */
-static RILL_NOINLINE void push_ring(struct rill_worker *w, struct rill_queue *q,
+/*
+ * Into a ring of w's own; what does not fit goes to the shared queue of its kind. True when
+ * somebody asleep should hear of it, which is for the caller to do, once for a whole batch.
+ */
+static RILL_NOINLINE bool push_ring(struct rill_worker *w, struct rill_queue *q,
 				    struct rill_inject *shared, struct rill_task *t)
 {
 	struct rill_task *batch[RILL_QUEUE_CAP / 2];
@@ -82,8 +85,7 @@ static RILL_NOINLINE void push_ring(struct rill_worker *w, struct rill_queue *q,
 		spill(w, shared, batch, t);
 		break;
 	}
-	if (!w->alone)
-		rill_idle_notify(w->rt);
+	return !w->alone;
 }
 
 /* Once t is in the queue it may run, end, and its runtime with it: who is in here is counted. */
@@ -114,18 +116,18 @@ static void push_inbox(struct rill_worker *home, struct rill_task *t)
 }
 
 /* For tasks that may not go just anywhere. w: the caller's worker, if it is of t's runtime. */
-static RILL_NOINLINE void schedule_placed(struct rill_worker *w, struct rill_task *t, uint8_t place)
+static RILL_NOINLINE bool schedule_placed(struct rill_worker *w, struct rill_task *t, uint8_t place)
 {
 	struct rill_worker *home = &t->rt->workers[t->home];
 
 	if (place & RILL_TASK_MANUAL) {
 		/* release: pairs with the stepper's acquire */
 		rill_store_release(&t->ready, true);
-		return;
+		return false;
 	}
 	if ((place & (RILL_TASK_PINNED | RILL_TASK_HOMING)) && w != home) {
 		push_inbox(home, t);
-		return;
+		return false;
 	}
 	if (w)
 		rill_counter_add(&w->metrics.local_schedules, 1);
@@ -136,15 +138,16 @@ static RILL_NOINLINE void schedule_placed(struct rill_worker *w, struct rill_tas
 	else if (place & RILL_TASK_PINNED)
 		rill_task_list_push(&w->own, t);
 	else if (!(place & RILL_TASK_URGENT))
-		push_ring(w, &w->queue, &t->rt->inject, t);
+		return push_ring(w, &w->queue, &t->rt->inject, t);
 	else if (w)
-		push_ring(w, &w->urgent, &t->rt->urgent, t);
+		return push_ring(w, &w->urgent, &t->rt->urgent, t);
 	else
 		schedule_outside(t, &t->rt->urgent);
+	return false;
 }
 
-/* w: the caller's worker, of whichever runtime, or NULL. */
-static inline void schedule_from(struct rill_worker *w, struct rill_task *t)
+/* w: the caller's worker, of whichever runtime, or NULL. True: as push_ring(). */
+static inline bool schedule_from(struct rill_worker *w, struct rill_task *t)
 {
 	uint8_t place = rill_load_relaxed(&t->place);
 
@@ -152,13 +155,11 @@ static inline void schedule_from(struct rill_worker *w, struct rill_task *t)
 		w = NULL;
 	if (RILL_UNLIKELY(rill_load_relaxed(&t->rt->observed)))
 		rill_observe_wake(t);
-	if (RILL_UNLIKELY(place != 0)) {
-		schedule_placed(w, t, place);
-		return;
-	}
+	if (RILL_UNLIKELY(place != 0))
+		return schedule_placed(w, t, place);
 	if (!w) {
 		schedule_outside(t, &t->rt->inject);
-		return;
+		return false;
 	}
 	rill_counter_add(&w->metrics.local_schedules, 1);
 	/*
@@ -168,14 +169,29 @@ static inline void schedule_from(struct rill_worker *w, struct rill_task *t)
 	if (w->current && !w->rt->o.no_lifo) {
 		t = rill_lifo_swap(w, t);
 		if (!t)
-			return;
+			return false;
 	}
-	push_ring(w, &w->queue, &w->rt->inject, t);
+	return push_ring(w, &w->queue, &w->rt->inject, t);
 }
 
 void rill_schedule(struct rill_task *t)
 {
-	schedule_from(rill_worker_current(), t);
+	struct rill_worker *w = rill_worker_current();
+
+	if (schedule_from(w, t))
+		rill_idle_notify(w->rt);
+}
+
+void rill_schedule_all(struct rill_worker *w, struct rill_task_list l)
+{
+	bool tell = false;
+
+	for (struct rill_waiter *next, *n = l.first; n; n = next) {
+		next = n->next;
+		tell |= schedule_from(w, rill_task_of(n));
+	}
+	if (tell)
+		rill_idle_notify(w->rt);
 }
 
 static inline void trace_wake(struct rill_worker *w, const struct rill_task *t)
@@ -188,6 +204,7 @@ void rill_wake_flush_slow(struct rill_wake_batch *b)
 {
 	struct rill_worker *self = rill_worker_current();
 	struct rill_waiter *w = b->first;
+	bool tell = false;
 
 	b->first = NULL;
 	b->last = NULL;
@@ -196,7 +213,7 @@ void rill_wake_flush_slow(struct rill_wake_batch *b)
 
 		if (w->is_task) {
 			trace_wake(self, rill_task_of(w));
-			schedule_from(self, rill_task_of(w));
+			tell |= schedule_from(self, rill_task_of(w));
 		} else {
 			/* release: pairs with the acquire in thread_park(). w may be gone right
 			 * after. */
@@ -205,4 +222,6 @@ void rill_wake_flush_slow(struct rill_wake_batch *b)
 		}
 		w = next;
 	}
+	if (tell)
+		rill_idle_notify(self->rt);
 }

@@ -36,25 +36,21 @@
 
 static bool flush_deferred(struct rill_worker *w)
 {
-	struct rill_waiter *first = w->defer.first;
+	struct rill_task_list l = w->defer;
 
-	if (!first)
+	if (!l.first)
 		return false;
+	w->defer = (struct rill_task_list){NULL, NULL};
 	/* With nobody to steal them, and nobody before them, they need not go through the ring. */
 	if (w->alone && rill_queue_len(&w->queue) == 0) {
 		if (w->own.last)
-			w->own.last->next = first;
+			w->own.last->next = l.first;
 		else
-			w->own.first = first;
-		w->own.last = w->defer.last;
-		w->defer = (struct rill_task_list){NULL, NULL};
+			w->own.first = l.first;
+		w->own.last = l.last;
 		return true;
 	}
-	w->defer = (struct rill_task_list){NULL, NULL};
-	for (struct rill_waiter *next, *n = first; n; n = next) {
-		next = n->next;
-		rill_schedule(rill_task_of(n));
-	}
+	rill_schedule_all(w, l);
 	return true;
 }
 
@@ -154,12 +150,7 @@ static inline struct rill_task *take_local(struct rill_worker *w)
 
 static RILL_NOINLINE void accept_inbox(struct rill_worker *w)
 {
-	struct rill_task_list l = rill_inject_pop_all(&w->inbox);
-
-	for (struct rill_waiter *next, *n = l.first; n; n = next) {
-		next = n->next;
-		rill_schedule(rill_task_of(n));
-	}
+	rill_schedule_all(w, rill_inject_pop_all(&w->inbox));
 }
 
 /* Puts one of the runnable first, drawn by lot. */

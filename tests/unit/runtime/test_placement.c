@@ -366,7 +366,7 @@ static void test_lifo_slot_is_not_for_wakes_by_an_ended_task(void **state)
 /* ---- pinned tasks among others ---- */
 
 #define PLAYERS 4
-#define PINGS 40000
+#define PINGS ROUNDS(40000)
 #define STARVED 1000 /* rounds; a handful are right */
 
 struct ping_pong {

@@ -312,9 +312,9 @@ static void shut_down_in_block_on(struct rill_runtime *rt, bool late)
 
 static void test_block_on_outlives_a_shutdown_by_its_own_task(void **state)
 {
-	for (int i = 0; i < 20; i++) {
-		shut_down_in_block_on(start_multi(2), i < 10);
-		shut_down_in_block_on(start_current(), i < 10);
+	for (int i = 0; i < 8; i++) {
+		shut_down_in_block_on(start_multi(2), i < 4);
+		shut_down_in_block_on(start_current(), i < 4);
 	}
 }
 
