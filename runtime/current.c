@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -93,6 +94,17 @@ uint64_t rill_runtime_now(const struct rill_runtime *rt)
 	if (RILL_UNLIKELY(clock & 1))
 		return ns == RILL_CLOCK_MAX ? RILL_FOREVER : ns;
 	return rill_clock_mono() + ns;
+}
+
+uint64_t rill_runtime_now_rough(const struct rill_runtime *rt)
+{
+	uint64_t clock = rill_load_relaxed(&rt->clock);
+	struct timespec ts;
+
+	if (RILL_UNLIKELY(clock != 0))
+		return rill_runtime_now(rt);
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 uint64_t rill_worker_now(struct rill_worker *w)

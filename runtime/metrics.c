@@ -94,7 +94,11 @@ int rill_runtime_worker_metrics(const struct rill_runtime *rt, unsigned worker,
 
 uint64_t rill_runtime_remote_schedules(const struct rill_runtime *rt)
 {
-	return rill_load_relaxed(&rt->remote_schedules);
+	uint64_t n = rill_load_relaxed(&rt->inject.remote) + rill_load_relaxed(&rt->urgent.remote);
+
+	for (unsigned i = 0; i < rt->worker_count; i++)
+		n += rill_load_relaxed(&rt->workers[i].inbox.remote);
+	return n;
 }
 
 static uint64_t spawned(const struct rill_runtime *rt)

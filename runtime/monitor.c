@@ -18,7 +18,7 @@
  * two. */
 #define LOOK_BUSY_NS (UINT64_C(1000) * 1000)
 #define LOOK_IDLE_NS (UINT64_C(4000) * 1000)
-#define LOOK_IDLE_MAX_NS (UINT64_C(10000) * 1000)
+#define LOOK_IDLE_MAX_NS (UINT64_C(20000) * 1000)
 
 /* A look that comes later than this may say that the whole process stood still: what a sleeping
  * thread slept is counted up to here. */

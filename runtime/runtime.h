@@ -26,6 +26,7 @@
 struct rill_inject {
 	struct rill_spinlock lock;
 	RILL_ATOMIC(uint32_t) len;
+	RILL_ATOMIC(uint64_t) remote; /* came from outside the workers; written under lock */
 	struct rill_waiter *first;
 	struct rill_waiter *last;
 };
@@ -125,8 +126,7 @@ struct rill_runtime {
 	struct rill_inject inject RILL_CACHE_ALIGNED;
 	struct rill_inject urgent;
 	struct rill_idle_state idle;
-	RILL_ATOMIC(uint64_t) remote_schedules RILL_CACHE_ALIGNED;
-	RILL_ATOMIC(uint64_t) external_spawns;
+	RILL_ATOMIC(uint64_t) external_spawns RILL_CACHE_ALIGNED;
 	RILL_ATOMIC(uint64_t) failed_tasks; /* detached, and ended by rill_fail() */
 	RILL_ATOMIC(bool) failed;	    /* see rill_runtime_fail() */
 	RILL_ATOMIC(uint64_t) epoch;
@@ -187,6 +187,9 @@ static inline bool rill_clock_is_paused(const struct rill_runtime *rt)
 
 /* The runtime's clock: real, or paused. */
 uint64_t rill_runtime_now(const struct rill_runtime *rt);
+
+/* The same, some milliseconds old perhaps: for the ages of things. */
+uint64_t rill_runtime_now_rough(const struct rill_runtime *rt);
 
 /*
  * The same on a worker's own thread, at most about a microsecond old: reading the cycle counter

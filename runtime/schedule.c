@@ -8,9 +8,10 @@
 
 /* Appends a list of n tasks. */
 static void inject_append(struct rill_inject *q, struct rill_waiter *first,
-			  struct rill_waiter *last, uint32_t n)
+			  struct rill_waiter *last, uint32_t n, bool remote)
 {
 	rill_spin_lock(&q->lock);
+	rill_counter_add(&q->remote, remote);
 	last->next = NULL;
 	if (q->last)
 		q->last->next = first;
@@ -62,7 +63,7 @@ static void spill(struct rill_worker *w, struct rill_inject *to, struct rill_tas
 	for (unsigned i = 0; i + 1 < n; i++)
 		batch[i]->waiter.next = &batch[i + 1]->waiter;
 	batch[n - 1]->waiter.next = &t->waiter;
-	inject_append(to, &batch[0]->waiter, &t->waiter, n + 1);
+	inject_append(to, &batch[0]->waiter, &t->waiter, n + 1, false);
 	rill_counter_add(&w->metrics.overflows, 1);
 }
 
@@ -79,7 +80,7 @@ static RILL_NOINLINE bool push_ring(struct rill_worker *w, struct rill_queue *q,
 	case RILL_QUEUE_PUSHED:
 		break;
 	case RILL_QUEUE_BUSY:
-		inject_append(shared, &t->waiter, &t->waiter, 1);
+		inject_append(shared, &t->waiter, &t->waiter, 1, false);
 		break;
 	case RILL_QUEUE_OVERFLOW:
 		spill(w, shared, batch, t);
@@ -94,8 +95,7 @@ static void schedule_outside(struct rill_task *t, struct rill_inject *to)
 	struct rill_runtime *rt = t->rt;
 
 	rill_runtime_enter(rt);
-	rill_fetch_add_relaxed(&rt->remote_schedules, 1);
-	inject_append(to, &t->waiter, &t->waiter, 1);
+	inject_append(to, &t->waiter, &t->waiter, 1, true);
 	rill_idle_notify(rt);
 	rill_runtime_exit(rt);
 }
@@ -105,8 +105,7 @@ static void push_inbox(struct rill_worker *home, struct rill_task *t)
 	struct rill_runtime *rt = t->rt;
 
 	rill_runtime_enter(rt);
-	rill_fetch_add_relaxed(&rt->remote_schedules, 1);
-	inject_append(&home->inbox, &t->waiter, &t->waiter, 1);
+	inject_append(&home->inbox, &t->waiter, &t->waiter, 1, true);
 	/* seq_cst: after the length; pairs with rill_idle_park(): it sees t, or we see that it
 	 * sleeps
 	 */
@@ -194,10 +193,11 @@ void rill_schedule_all(struct rill_worker *w, struct rill_task_list l)
 		rill_idle_notify(w->rt);
 }
 
+/* At the coarse level the order of slices has to do: every other record would be a wake. */
 static inline void trace_wake(struct rill_worker *w, const struct rill_task *t)
 {
 	if (w && w->rt == t->rt)
-		rill_trace(w, RILL_TRACE_WAKE, t->id);
+		rill_trace_fine(w, RILL_TRACE_WAKE, t->id);
 }
 
 void rill_wake_flush_slow(struct rill_wake_batch *b)

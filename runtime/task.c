@@ -230,7 +230,7 @@ static int spawn_on(struct rill_runtime *rt, struct rill_worker *w, const struct
 	struct rill_task *parent = w ? w->current : NULL;
 
 	t->parent = parent ? parent->id : 0;
-	t->spawned_ns = w ? w->now_ns : rill_runtime_now(rt);
+	t->spawned_ns = w ? w->now_ns : rill_runtime_now_rough(rt);
 	if (o)
 		task_apply(t, o, w);
 	if (parent && RILL_UNLIKELY(parent->locals != NULL) && rill_local_inherit(t) < 0) {

@@ -138,6 +138,17 @@ static RILL_ALWAYS_INLINE void rill_trace_probe(enum rill_trace_event event, uin
 		rill_trace_probe(event, trace_arg_, trace_w_->index);                              \
 	} while (0)
 
+/* The same for what is recorded at RILL_TRACE_PRECISE only; the probe is there always. */
+#define rill_trace_fine(w, event, arg)                                                             \
+	do {                                                                                       \
+		struct rill_worker *trace_w_ = (w);                                                \
+		uint64_t trace_arg_ = (arg);                                                       \
+		if (RILL_UNLIKELY(rill_load_relaxed(&trace_w_->trace.level) ==                     \
+				  RILL_TRACE_PRECISE))                                             \
+			rill_trace_record(trace_w_, event, trace_arg_);                            \
+		rill_trace_probe(event, trace_arg_, trace_w_->index);                              \
+	} while (0)
+
 /*
  * t's slice ends as event says, and next's begins; next NULL: that of the worker's loop does. In
  * one record, see above. The event is a constant here, too.
@@ -158,6 +169,7 @@ static RILL_ALWAYS_INLINE void rill_trace_probe(enum rill_trace_event event, uin
 	} while (0)
 #else
 #define rill_trace(w, event, arg) ((void)(w), (void)(event), (void)(arg))
+#define rill_trace_fine(w, event, arg) ((void)(w), (void)(event), (void)(arg))
 #define rill_trace_slice(w, event, t, next) ((void)(w), (void)(event), (void)(t), (void)(next))
 #endif
 

@@ -31,7 +31,7 @@ def wanted():
     """The probes of trace.h, as far as the runtime's files record their events."""
     text = {f.name: f.read_text() for f in pathlib.Path(SOURCES).glob("*.[ch]")}
     recorded = {event.lower() for name in text if not name.startswith("trace")
-                for event in re.findall(r"\brill_trace\(\w+, RILL_TRACE_(\w+)", text[name])}
+                for event in re.findall(r"\brill_trace(?:_fine)?\(\w+, RILL_TRACE_(\w+)", text[name])}
     if any("rill_trace_slice(" in t for name, t in text.items() if not name.startswith("trace")):
         recorded |= {"run", "park", "yield", "terminate"}
     return recorded & set(re.findall(r"RILL_PROBE\((\w+), arg", text["trace.h"]))
