@@ -24,8 +24,8 @@ RILL_API enum rill_trace_level rill_trace_level(const struct rill_runtime *rt);
  * Writes what is recorded as JSON for Perfetto (ui.perfetto.dev) and chrome://tracing: a track per
  * worker with a slice for each run of a task, arrows from spawns (at RILL_TRACE_PRECISE also from
  * wakes) to runs, and counters. Any thread, while the runtime works on: what is overwritten
- * meanwhile is left out. Tasks whose memory serves another by now go by their ids. -ENOMEM, -EIO, or
- * -ENOTSUP as above.
+ * meanwhile is left out. Tasks whose memory serves another by now go by their ids. -ENOMEM, -EIO,
+ * or -ENOTSUP as above.
  */
 RILL_API int rill_trace_export(struct rill_runtime *rt, FILE *out);
 
