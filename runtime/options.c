@@ -317,6 +317,8 @@ static void fill_plain(struct rill_runtime_options *o)
 		o->stuck_ns = STUCK_NS_DEFAULT;
 	if (!o->name)
 		o->name = "rill";
+	/* a woken task that jumps the queue would be an order which is not drawn */
+	o->no_lifo |= o->shuffle;
 	while (o->seed == 0)
 		rill_rand_secret(&o->seed, sizeof(o->seed));
 }

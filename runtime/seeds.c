@@ -31,8 +31,6 @@ static int run_seed(uint64_t seed, int (*fn)(void *arg), void *arg)
 		.flavor = RILL_CURRENT_THREAD,
 		.start_paused = true,
 		.shuffle = true,
-		/* a woken task that jumps the queue would be an order which is not drawn */
-		.no_lifo = true,
 		.seed = seed,
 		.name = "seeds",
 	};

@@ -11,11 +11,17 @@
 #ifndef RILL_RUNTIME_SLICE_H
 #define RILL_RUNTIME_SLICE_H
 
+#include <limits.h>
+
 #include "base/assert.h"
 #include "runtime/runtime.h"
 
-/* The next task, if w may go on to it without a turn of its loop. */
+/* The next task of those that w can reach without stealing; for its loop. */
+struct rill_task *rill_worker_pick(struct rill_worker *w);
+/* The same, or NULL, if w may go on to it without a turn of its loop. */
 struct rill_task *rill_worker_next(struct rill_worker *w);
+/* Makes runnable what has yielded. False: nothing has. */
+bool rill_worker_flush_yielded(struct rill_worker *w);
 /* Begins another slice of t at once, if there is nothing else that w might do. */
 bool rill_worker_go_on(struct rill_worker *w, struct rill_task *t);
 /* The woken task: parked just now, but claimed on the way. */
@@ -26,6 +32,16 @@ _Noreturn void rill_worker_exit_task(struct rill_task *t);
 RILL_STATIC_ASSERT(RILL_TRACE_PARK + RILL_TASK_YIELD == RILL_TRACE_YIELD &&
 			   RILL_TRACE_PARK + RILL_TASK_EXIT == RILL_TRACE_TERMINATE,
 		   "actions and the events that tell of them are in one order");
+
+/* A task's fresh budget, or what is left of the one before it. */
+static inline void rill_slice_set_budget(struct rill_worker *w, const struct rill_task *t,
+					 bool fresh)
+{
+	if (fresh || w->budget > t->budget)
+		w->budget = t->budget;
+	if (RILL_UNLIKELY(t->unconstrained > 0))
+		w->budget = UINT_MAX;
+}
 
 /* What begins every slice, still on the stack of whoever ran before. */
 static RILL_ALWAYS_INLINE void rill_slice_begin(struct rill_worker *w, struct rill_task *t)

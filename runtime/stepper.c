@@ -159,14 +159,6 @@ static void turn(struct rill_stepper *s, uint64_t dur_ns)
 	rill_worker_set_current(NULL);
 }
 
-/* A worker which is alone keeps a task that yields to itself; here it waits for its next step. */
-static void take_yielded(struct rill_worker *w)
-{
-	for (struct rill_waiter *n = w->own.first; n; n = n->next)
-		rill_store_relaxed(&rill_task_of(n)->ready, true);
-	w->own = (struct rill_task_list){NULL, NULL};
-}
-
 static int step(struct rill_stepper *s, struct stepped entry)
 {
 	struct rill_task *t = entry.task;
@@ -175,7 +167,6 @@ static int step(struct rill_stepper *s, struct stepped entry)
 	rill_store_relaxed(&t->ready, false);
 	entry.wakes += entry.parked;
 	rill_worker_step(s->worker, t);
-	take_yielded(s->worker);
 	bool ended = !alive(&entry);
 
 	entry.parked = !ended && t->action == RILL_TASK_PARK;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Spawn, end, join and abort. */
+/* Spawn and end. */
 #include "runtime/slice.h"
 
-#include <sched.h>
+#include <errno.h>
 #include <string.h>
 
-#include "runtime/await.h"
 #include "runtime/local.h"
 #include "runtime/outcome.h"
 
@@ -339,148 +338,6 @@ int rill_spawn(void *(*fn)(void *), void *arg, struct rill_task **ret_task)
 	struct rill_worker *w = rill_worker_current();
 
 	return w && fn ? spawn_on(w->rt, w, &n) : -EINVAL;
-}
-
-/* ---- join ---- */
-
-/* The end is a few instructions away, on another thread. */
-static void wait_for_done(struct rill_task *t)
-{
-	/* acquire: pairs with rill_task_end_finish() */
-	for (unsigned spins = 1; rill_load_acquire(&t->join) != RILL_JOIN_DONE; spins++) {
-		if (spins % RILL_SPIN_BEFORE_YIELD == 0)
-			sched_yield();
-		else
-			rill_cpu_relax();
-	}
-}
-
-static int join_try(struct rill_await *aw)
-{
-	struct rill_task *t = aw->obj;
-
-	/* acquire: pairs with rill_task_end_finish() */
-	return rill_load_acquire(&t->join) == RILL_JOIN_DONE ? 0 : -EAGAIN;
-}
-
-static int join_arm(struct rill_await *aw)
-{
-	struct rill_task *t = aw->obj;
-	struct rill_waiter *expected = RILL_JOIN_NONE;
-
-	/* acq_rel: the ending task finds us whole, or we find it ended */
-	if (rill_cas_acq_rel(&t->join, &expected, aw->waiter))
-		return -EAGAIN;
-	wait_for_done(t);
-	return 0;
-}
-
-static int join_disarm(struct rill_await *aw, bool take)
-{
-	struct rill_task *t = aw->obj;
-	struct rill_waiter *self = aw->waiter;
-
-	/* acquire: as in join_try(): the usual case, which saves a CAS */
-	if (rill_load_acquire(&t->join) == RILL_JOIN_DONE)
-		return take ? 0 : -EAGAIN;
-	/* acq_rel: as in join_arm() */
-	if (rill_cas_acq_rel(&t->join, &self, RILL_JOIN_NONE))
-		return -EAGAIN;
-	/* It is ending just now and about to wake us. */
-	wait_for_done(t);
-	return take ? 0 : -EAGAIN;
-}
-
-static const struct rill_await_ops join_ops = {
-	.what = "join",
-	.try = join_try,
-	.arm = join_arm,
-	.disarm = join_disarm,
-};
-
-int rill_task_await_end(struct rill_task *t)
-{
-	return rill_await_on(&join_ops, t, NULL);
-}
-
-int rill_join(struct rill_task *t, void **ret_value)
-{
-	int r = rill_task_await_end(t);
-
-	if (r < 0)
-		return r;
-	if (ret_value)
-		*ret_value = t->status == RILL_JOIN_FAILED ? NULL : t->arg;
-	r = t->status;
-	rill_task_release(t);
-	return r;
-}
-
-void rill_detach(struct rill_task *t)
-{
-	struct rill_waiter *expected = RILL_JOIN_NONE;
-
-	/* acq_rel: pairs with the exchange in rill_task_end_begin(): one of the two frees it */
-	if (rill_cas_acq_rel(&t->join, &expected, RILL_JOIN_DETACHED))
-		return;
-	wait_for_done(t);
-	rill_task_forget(t);
-}
-
-/* ---- abort ---- */
-
-static void abort_wake(struct rill_task *t)
-{
-	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
-
-	/* A task's memory stays a task's, so no lock is needed: at worst it looks once in vain. */
-	rill_wake_add(&batch, &t->waiter);
-	rill_wake_flush(&batch);
-}
-
-void rill_abort(struct rill_task *t)
-{
-	/* release: pairs with the RMW of rill_wake_add() and the exchange in rill_slice_begin() */
-	rill_store_release(&t->abort_id, t->id);
-	abort_wake(t);
-}
-
-struct rill_abort_handle rill_abort_handle(const struct rill_task *t)
-{
-	/* the handle outlives the right to touch t through this pointer, hence the id */
-	return (struct rill_abort_handle){.task = (struct rill_task *)(uintptr_t)t, .id = t->id};
-}
-
-void rill_abort_by(struct rill_abort_handle h)
-{
-	uint64_t seen = rill_load_relaxed(&h.task->abort_id);
-
-	/*
-	 * The task may end and its memory serve another at any moment. Then the word gets an id
-	 * that is not the new task's, which says nothing; a word that says something is never
-	 * replaced, for it would have changed since seen was read, or been the id itself.
-	 */
-	do {
-		if (seen == h.id || rill_load_relaxed(&h.task->id) != h.id)
-			return;
-		/* acq_rel: as in rill_abort() */
-	} while (!rill_cas_acq_rel(&h.task->abort_id, &seen, h.id));
-	abort_wake(h.task);
-}
-
-bool rill_is_finished(const struct rill_task *t)
-{
-	/* acquire: pairs with rill_task_end_finish() */
-	return rill_load_acquire(&t->join) == RILL_JOIN_DONE;
-}
-
-bool rill_is_finished_by(struct rill_abort_handle h)
-{
-	/* acquire: as in rill_is_finished() */
-	bool ended = rill_load_acquire(&h.task->join) == RILL_JOIN_DONE ||
-		     !rill_load_acquire(&h.task->live);
-
-	return ended || rill_load_relaxed(&h.task->id) != h.id;
 }
 
 /* ---- facts ---- */

@@ -110,8 +110,8 @@ struct rill_runtime_options {
 	unsigned inject_interval; /* slices between looks at the inject queue; 0: tunes itself */
 	unsigned poll_interval;	  /* slices between polls of NICs and timers; 0: tunes itself */
 	bool no_lifo;		  /* wakes go to the back of the queue always */
-	bool shuffle;		  /* CURRENT_THREAD only: the next task is drawn by seed */
-	uint64_t stuck_ns;	  /* a worker in one task for longer is stuck; 0: 10 ms */
+	bool shuffle; /* CURRENT_THREAD only: the next task is drawn by seed; implies no_lifo */
+	uint64_t stuck_ns; /* a worker in one task for longer is stuck; 0: 10 ms */
 	void (*on_stuck)(void *user, const struct rill_stuck_report *r); /* on a thread of rill's */
 	void *on_stuck_user;
 	enum rill_on_failure on_failure;

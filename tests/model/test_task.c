@@ -249,6 +249,7 @@ static const struct rill_model_test tests[] = {
 };
 
 #define TASK "runtime/task.c"
+#define JOIN "runtime/join.c"
 
 static const struct rill_model_mutation mutations[] = {
 	/* the joiner goes, and frees the task, while its end is still being written */
@@ -256,10 +257,10 @@ static const struct rill_model_mutation mutations[] = {
 	 (uintptr_t)RILL_JOIN_DONE},
 	{"done_relaxed", "join", TASK, "rill_task_end_finish", "store", "join", RILL_MODEL_WEAKEN,
 	 __ATOMIC_RELAXED, 0},
-	{"arm_unconditional", "join", TASK, "join_arm", "cas", NULL, RILL_MODEL_FORCE, 0, 0},
-	{"detach_unconditional", "detach", TASK, "rill_detach", "cas", NULL, RILL_MODEL_FORCE, 0,
+	{"arm_unconditional", "join", JOIN, "join_arm", "cas", NULL, RILL_MODEL_FORCE, 0, 0},
+	{"detach_unconditional", "detach", JOIN, "rill_detach", "cas", NULL, RILL_MODEL_FORCE, 0,
 	 0},
-	{"detach_relaxed", "detach_reuse", TASK, "rill_detach", "cas", NULL, RILL_MODEL_WEAKEN,
+	{"detach_relaxed", "detach_reuse", JOIN, "rill_detach", "cas", NULL, RILL_MODEL_WEAKEN,
 	 __ATOMIC_RELAXED, 0},
 	{"abort_relaxed", "abort", "runtime/waiter.h", "rill_wake_add", "rmw", NULL,
 	 RILL_MODEL_WEAKEN, __ATOMIC_RELAXED, 0},
