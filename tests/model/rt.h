@@ -24,4 +24,11 @@ void rill_rt_check_idle(void);
 /* From a plain thread of the test. */
 struct rill_task *rill_rt_spawn(void *(*fn)(void *), void *arg);
 
+/* A test of such a runtime, searched to the end within its own bounds. */
+#define RILL_RT_TEST(n, check_, setup_, preemptions_, stale_, ...)                                 \
+	{                                                                                          \
+		.name = n, .setup = setup_, .threads = {__VA_ARGS__}, .check = check_,             \
+		.exhaustive = true, .preemptions = preemptions_, .stale = stale_,                  \
+	}
+
 #endif

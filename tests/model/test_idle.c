@@ -163,11 +163,7 @@ static void remove_poller(void)
 	rill_rt_stop();
 }
 
-#define TEST(n, setup_, preemptions_, stale_, ...)                                                 \
-	{                                                                                          \
-		.name = n, .setup = setup_, .threads = {__VA_ARGS__}, .check = rill_rt_check_idle, \
-		.exhaustive = true, .preemptions = preemptions_, .stale = stale_,                  \
-	}
+#define TEST(n, ...) RILL_RT_TEST(n, rill_rt_check_idle, __VA_ARGS__)
 
 static const struct rill_model_test tests[] = {
 	TEST("outside", setup_1, 3, 2, spawn, rill_rt_work_0),

@@ -92,11 +92,7 @@ static void check(void)
 	RILL_ASSERT_CMP(rill_rt->external_spawns + m->spawned, ==, m->finished);
 }
 
-#define TEST(n, setup_, preemptions_, stale_, ...)                                                 \
-	{                                                                                          \
-		.name = n, .setup = setup_, .threads = {__VA_ARGS__}, .check = check,              \
-		.exhaustive = true, .preemptions = preemptions_, .stale = stale_,                  \
-	}
+#define TEST(n, ...) RILL_RT_TEST(n, check, __VA_ARGS__)
 
 static const struct rill_model_test tests[] = {
 	TEST("idle", setup_alone, 2, 1, destroy, rill_rt_work_0),

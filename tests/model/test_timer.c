@@ -70,11 +70,7 @@ static void fire(void)
 	rill_worker_fire_timers(&rill_rt->workers[0], FIRED_BY);
 }
 
-#define TEST(n, setup_, preemptions_, stale_, ...)                                                 \
-	{                                                                                          \
-		.name = n, .setup = setup_, .threads = {__VA_ARGS__}, .check = rill_rt_check_idle, \
-		.exhaustive = true, .preemptions = preemptions_, .stale = stale_,                  \
-	}
+#define TEST(n, ...) RILL_RT_TEST(n, rill_rt_check_idle, __VA_ARGS__)
 
 static const struct rill_model_test tests[] = {
 	TEST("give", setup_2, 2, 1, give_2, rill_rt_work_0),

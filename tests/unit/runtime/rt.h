@@ -79,6 +79,16 @@ static inline struct rill_task *spawn(void *(*fn)(void *), void *arg)
 	return t;
 }
 
+/* A paused clock moves in ticks of the timing wheel. */
+#define TICK_NS 1024
+
+/* now is t, or less than a tick later */
+#define ASSERT_NOW(t)                                                                              \
+	do {                                                                                       \
+		RILL_ASSERT_CMP(rill_now(), >=, (uint64_t)(t));                                    \
+		RILL_ASSERT_CMP(rill_now(), <, (uint64_t)(t) + TICK_NS);                           \
+	} while (0)
+
 /* Moves a paused clock, without waking anybody. */
 static inline void turn_clock(struct rill_runtime *rt, uint64_t ns)
 {

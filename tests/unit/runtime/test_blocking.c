@@ -113,7 +113,7 @@ static void *hold(void *arg)
 	/* release and acquire: with each other */
 	rill_store_release(&h->begun, true);
 	while (!rill_load_acquire(&h->release))
-		usleep(100);
+		sched_yield();
 	rill_store_release(&h->over, true);
 	return h;
 }
@@ -260,9 +260,18 @@ static void test_scope(void **state)
 }
 
 /* A paused clock stands still while a job runs. */
-static void *nap_outside(void *arg)
+struct sleeper {
+	const struct rill_worker *worker;
+	uint64_t parks; /* so far */
+};
+
+static void *until_asleep(void *arg)
 {
-	usleep(2000);
+	const struct sleeper *s = arg;
+
+	/* The worker has looked whether the clock may jump, and sleeps instead. */
+	while (rill_load_relaxed(&s->worker->metrics.parks) == s->parks)
+		sched_yield();
 	return NULL;
 }
 
@@ -278,7 +287,10 @@ static void *clock_stands(void *arg)
 	uint64_t t0 = rill_now();
 
 	RILL_ASSERT_CMP(rill_yield(), ==, 0);
-	RILL_ASSERT_CMP(rill_blocking(nap_outside, NULL, NULL), ==, 0);
+	struct sleeper s = {.worker = &((struct rill_runtime *)arg)->workers[0]};
+
+	s.parks = rill_load_relaxed(&s.worker->metrics.parks);
+	RILL_ASSERT_CMP(rill_blocking(until_asleep, &s, NULL), ==, 0);
 	RILL_ASSERT_CMP(rill_now(), ==, t0);
 	RILL_ASSERT_CMP(rill_join(t, NULL), ==, 0);
 	RILL_ASSERT_CMP(rill_now(), >=, t0 + RILL_SEC);
@@ -289,7 +301,7 @@ static void test_paused_clock_waits(void **state)
 {
 	struct rill_runtime *rt = start_paused();
 
-	run(rt, clock_stands, NULL);
+	run(rt, clock_stands, rt);
 	stop(rt);
 }
 

@@ -58,7 +58,10 @@ static void test_errors(void **state)
 /* Real time goes by. */
 static void *nap(void *arg)
 {
-	usleep(2000);
+	uint64_t begin = rill_clock_mono();
+
+	while (rill_clock_mono() - begin < 10 * RILL_US)
+		rill_cpu_relax();
 	return NULL;
 }
 

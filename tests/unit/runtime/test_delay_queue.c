@@ -7,14 +7,6 @@
 
 #include "base/rand.h"
 
-#define TICK_NS 1024
-
-#define ASSERT_NOW(t)                                                                              \
-	do {                                                                                       \
-		RILL_ASSERT_CMP(rill_now(), >=, (uint64_t)(t));                                    \
-		RILL_ASSERT_CMP(rill_now(), <, (uint64_t)(t) + TICK_NS);                           \
-	} while (0)
-
 static void in_paused_time(void *(*fn)(void *))
 {
 	struct rill_delay_queue *q = NULL;

@@ -423,7 +423,7 @@ static const struct rill_dump_task *visit_busy(struct rill_runtime *rt, const ch
 	const struct rill_dump_task *t;
 
 	while (!rill_load_relaxed(&begun))
-		usleep(1000);
+		sched_yield();
 	do {
 		visit(rt, &f);
 		t = named(&f, name);
@@ -704,7 +704,7 @@ static void test_dump_on_signal(void **state)
 	assert_int_equal(rill_dump_on_signal(rt, SIGUSR1, path), -EBUSY);
 	raise(SIGUSR2);
 	while (!file_has(path, "timers armed"))
-		usleep(1000);
+		sched_yield();
 	assert_true(file_has(path, "runtime 'rill'"));
 	stop(rt);
 	/* harmless now */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/runtime/rt.h"
+#include "tests/unit/runtime/bodies.h"
 
 static struct rill_join_map *map_new(size_t key_size)
 {
@@ -12,34 +12,6 @@ static struct rill_join_map *map_new(size_t key_size)
 
 	RILL_ASSERT_CMP(rill_join_map_create(key_size, &m), ==, 0);
 	return m;
-}
-
-static void *same(void *arg)
-{
-	return arg;
-}
-
-static void *sleep_for_ever(void *arg)
-{
-	rill_sleep(RILL_FOREVER);
-	return arg;
-}
-
-static void *wait_at_gate(void *arg)
-{
-	return gate_wait(arg) < 0 ? NULL : arg;
-}
-
-static void *nap(void *arg)
-{
-	rill_sleep((uintptr_t)arg % 7 * 3 * RILL_US);
-	return arg;
-}
-
-static void until_alone(void)
-{
-	while (rill_runtime_live_tasks(rill_runtime_current()) > 1)
-		rill_yield();
 }
 
 static void test_create(void **state)

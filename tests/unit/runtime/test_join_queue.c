@@ -3,7 +3,7 @@
 #include <rill/group.h>
 #include <string.h>
 
-#include "tests/unit/runtime/rt.h"
+#include "tests/unit/runtime/bodies.h"
 
 static struct rill_join_queue *queue_new(void)
 {
@@ -11,28 +11,6 @@ static struct rill_join_queue *queue_new(void)
 
 	RILL_ASSERT_CMP(rill_join_queue_create(&q), ==, 0);
 	return q;
-}
-
-static void *same(void *arg)
-{
-	return arg;
-}
-
-static void *sleep_for_ever(void *arg)
-{
-	rill_sleep(RILL_FOREVER);
-	return arg;
-}
-
-static void *wait_at_gate(void *arg)
-{
-	return gate_wait(arg) < 0 ? NULL : arg;
-}
-
-static void *nap(void *arg)
-{
-	rill_sleep((uintptr_t)arg % 7 * 3 * RILL_US);
-	return arg;
 }
 
 static void *spawn_order(void *arg)
@@ -170,8 +148,7 @@ static void *abort_detach(void *arg)
 	RILL_ASSERT_CMP(rill_join_queue_shutdown(q), ==, 0);
 	RILL_ASSERT(rill_join_queue_is_empty(q));
 	rill_join_queue_destroy(q);
-	while (rill_runtime_live_tasks(rill_runtime_current()) > 1)
-		rill_yield();
+	until_alone();
 	return NULL;
 }
 
@@ -193,8 +170,7 @@ static void *destroy_running(void *arg)
 			rill_yield();
 		rill_join_queue_destroy(q);
 	}
-	while (rill_runtime_live_tasks(rill_runtime_current()) > 1)
-		rill_yield();
+	until_alone();
 	return NULL;
 }
 

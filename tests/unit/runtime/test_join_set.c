@@ -4,7 +4,7 @@
 #include <rill/group.h>
 #include <string.h>
 
-#include "tests/unit/runtime/rt.h"
+#include "tests/unit/runtime/bodies.h"
 
 static struct rill_join_set *set_new(void)
 {
@@ -12,22 +12,6 @@ static struct rill_join_set *set_new(void)
 
 	RILL_ASSERT_CMP(rill_join_set_create(&set), ==, 0);
 	return set;
-}
-
-static void *same(void *arg)
-{
-	return arg;
-}
-
-static void *sleep_for_ever(void *arg)
-{
-	rill_sleep(RILL_FOREVER);
-	return arg;
-}
-
-static void *wait_at_gate(void *arg)
-{
-	return gate_wait(arg) < 0 ? NULL : arg;
 }
 
 static void yield_times(int n)
@@ -308,12 +292,6 @@ static void test_abort_all_keeps_the_entries(void **state)
 	stop(rt);
 }
 
-static void *nap(void *arg)
-{
-	rill_sleep((uintptr_t)arg % 7 * 3 * RILL_US);
-	return arg;
-}
-
 /* Aborts meet ends: each task is heard of once. */
 static void *abort_races(void *arg)
 {
@@ -372,8 +350,7 @@ static void *detach(void *arg)
 		rill_yield();
 	RILL_ASSERT_CMP((int)rill_runtime_live_tasks(rill_runtime_current()), ==, 2);
 	gate_post(&done);
-	while (rill_runtime_live_tasks(rill_runtime_current()) > 1)
-		rill_yield();
+	until_alone();
 	return NULL;
 }
 
@@ -395,8 +372,7 @@ static void *destroy_running(void *arg)
 			rill_yield();
 		rill_join_set_destroy(set);
 	}
-	while (rill_runtime_live_tasks(rill_runtime_current()) > 1)
-		rill_yield();
+	until_alone();
 	rill_join_set_destroy(NULL);
 	return NULL;
 }

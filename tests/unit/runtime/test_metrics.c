@@ -2,7 +2,7 @@
 #include <rill/metrics.h>
 #include <unistd.h>
 
-#include "tests/unit/runtime/rt.h"
+#include "tests/unit/runtime/bodies.h"
 
 static struct rill_worker_metrics of_worker(const struct rill_runtime *rt, unsigned i)
 {
@@ -20,34 +20,7 @@ static struct rill_runtime_metrics of_runtime(struct rill_runtime *rt)
 	return m;
 }
 
-static void *nothing(void *arg)
-{
-	return arg;
-}
-
 /* ---- counters, roughly, where workers race ---- */
-
-#define SPAWNS 500
-#define YIELDS 7
-
-static void *yield_some(void *arg)
-{
-	for (int i = 0; i < YIELDS; i++)
-		RILL_ASSERT_CMP(rill_yield(), ==, 0);
-	return NULL;
-}
-
-static void *work(void *arg)
-{
-	struct rill_task *t[SPAWNS];
-
-	for (int i = 0; i < SPAWNS; i++)
-		t[i] = spawn(yield_some, NULL);
-	for (int i = 0; i < SPAWNS; i++)
-		RILL_ASSERT_CMP(rill_join(t[i], NULL), ==, 0);
-	RILL_ASSERT_CMP(rill_sleep(RILL_MS), ==, 0);
-	return NULL;
-}
 
 static struct rill_worker_metrics sum_up(struct rill_runtime *rt)
 {
@@ -79,14 +52,14 @@ static void test_counters(void **state)
 		struct rill_runtime *rt = i ? start_multi(2) : start_current();
 		struct rill_worker_metrics m;
 
-		run(rt, work, NULL);
+		run(rt, load, NULL);
 		m = sum_up(rt);
-		assert_int_equal(m.spawned, SPAWNS);
+		assert_int_equal(m.spawned, LOAD_SPAWNS);
 		/* and the one of block_on() */
-		assert_int_equal(of_runtime(rt).spawned, SPAWNS + 1);
-		assert_int_equal(m.finished, SPAWNS + 1);
-		assert_int_equal(m.yields, SPAWNS * YIELDS);
-		assert_true(m.slices >= (SPAWNS + 1) + SPAWNS * YIELDS);
+		assert_int_equal(of_runtime(rt).spawned, LOAD_SPAWNS + 1);
+		assert_int_equal(m.finished, LOAD_SPAWNS + 1);
+		assert_int_equal(m.yields, LOAD_SPAWNS * LOAD_YIELDS);
+		assert_true(m.slices >= (LOAD_SPAWNS + 1) + LOAD_SPAWNS * LOAD_YIELDS);
 		/* 500 in a row do not fit into a queue of 256 */
 		assert_true(m.overflows > 0 || m.steals > 0);
 		assert_true(m.steals >= m.steal_operations);
@@ -105,7 +78,7 @@ static void test_counters(void **state)
 
 static void *join_one(void *arg)
 {
-	RILL_ASSERT_CMP(rill_join(spawn(yield_some, NULL), NULL), ==, 0);
+	RILL_ASSERT_CMP(rill_join(spawn(load_task, NULL), NULL), ==, 0);
 	return NULL;
 }
 
@@ -117,10 +90,10 @@ static void test_slices(void **state)
 	run(rt, join_one, NULL);
 	m = of_worker(rt, 0);
 	/* the spawner before and after its wait; the other at first and after each yield */
-	assert_int_equal(m.slices, 2 + 1 + YIELDS);
+	assert_int_equal(m.slices, 2 + 1 + LOAD_YIELDS);
 	assert_int_equal(m.spawned, 1);
 	assert_int_equal(m.finished, 2);
-	assert_int_equal(m.yields, YIELDS);
+	assert_int_equal(m.yields, LOAD_YIELDS);
 	assert_int_equal(m.budget_yields, 0);
 	assert_int_equal(m.overflows, 0);
 	assert_int_equal(m.steals, 0);
@@ -160,7 +133,7 @@ static void *crowd(void *arg)
 	struct rill_runtime *rt = rill_runtime_current();
 
 	for (int i = 0; i < CROWD; i++)
-		RILL_ASSERT_CMP(rill_spawn(nothing, NULL, NULL), ==, 0);
+		RILL_ASSERT_CMP(rill_spawn(same, NULL, NULL), ==, 0);
 	/*
 	 * One in the LIFO slot. The 257th that it pushed out found 256 in the queue: half of them
 	 * and itself went to the shared one.
@@ -268,7 +241,7 @@ static void *watch_sleep(void *arg)
 	RILL_ASSERT_CMP(m.blocking_threads, ==, 1u);
 	RILL_ASSERT_CMP(m.blocking_idle_threads, ==, 0u);
 	RILL_ASSERT_CMP(m.blocking_queue_depth, ==, 0u);
-	/* Woken for nothing, it sleeps again. */
+	/* Woken for same, it sleeps again. */
 	rill_idle_kick(&rt->workers[0]);
 	while (of_worker(rt, 0).park_unpark_count != 3)
 		sched_yield();
@@ -380,7 +353,7 @@ static void test_times(void **state)
 	/* between two calls of block_on() nobody's time passes */
 	turn_clock(rt, RILL_SEC);
 	check_times(rt, 100, 5 * RILL_MS);
-	run(rt, nothing, NULL);
+	run(rt, same, NULL);
 	check_times(rt, 100, 5 * RILL_MS);
 	stop(rt);
 }
@@ -447,22 +420,22 @@ static void *sample(void *arg)
 	struct rill_metrics_interval *iv;
 	struct rill_interval_metrics m;
 
-	yield_some(NULL);
+	load_task(NULL);
 	RILL_ASSERT_CMP(rill_metrics_interval_create(rt, &iv), ==, 0);
 	rill_metrics_interval_next(iv, &m);
 	RILL_ASSERT_CMP(m.elapsed_ns, ==, 0u);
 	RILL_ASSERT_CMP(m.slices.total, ==, 0u);
 	RILL_ASSERT(m.busy_ratio == 0 && m.mean_slices_per_park == 0);
 
-	yield_some(NULL);
-	move_clock(YIELDS * 100);
-	RILL_ASSERT_CMP(rill_spawn(nothing, NULL, NULL), ==, 0);
+	load_task(NULL);
+	move_clock(LOAD_YIELDS * 100);
+	RILL_ASSERT_CMP(rill_spawn(same, NULL, NULL), ==, 0);
 	rill_metrics_interval_next(iv, &m);
 	RILL_ASSERT_CMP(m.workers, ==, 1u);
-	RILL_ASSERT_CMP(m.elapsed_ns, ==, YIELDS * 100u);
-	RILL_ASSERT_CMP(m.slices.total, ==, (uint64_t)YIELDS);
+	RILL_ASSERT_CMP(m.elapsed_ns, ==, LOAD_YIELDS * 100u);
+	RILL_ASSERT_CMP(m.slices.total, ==, (uint64_t)LOAD_YIELDS);
 	RILL_ASSERT_CMP(m.slices.min, ==, m.slices.max);
-	RILL_ASSERT_CMP(m.busy_ns.total, ==, YIELDS * 100u);
+	RILL_ASSERT_CMP(m.busy_ns.total, ==, LOAD_YIELDS * 100u);
 	RILL_ASSERT_CMP(m.mean_slice_ns.total, ==, 100u);
 	RILL_ASSERT_CMP(m.spawned, ==, 1u);
 	RILL_ASSERT_CMP(m.finished, ==, 0u);
@@ -496,11 +469,11 @@ static void test_interval_spread(void **state)
 	struct rill_interval_metrics m;
 
 	assert_int_equal(rill_metrics_interval_create(rt, &iv), 0);
-	run(rt, work, NULL);
+	run(rt, load, NULL);
 	rill_metrics_interval_next(iv, &m);
 	assert_int_equal(m.workers, 3);
-	assert_int_equal(m.spawned, SPAWNS + 1);
-	assert_true(m.slices.total >= (SPAWNS + 1) + SPAWNS * YIELDS);
+	assert_int_equal(m.spawned, LOAD_SPAWNS + 1);
+	assert_true(m.slices.total >= (LOAD_SPAWNS + 1) + LOAD_SPAWNS * LOAD_YIELDS);
 	assert_true(m.slices.min <= m.slices.total / 3);
 	assert_true(m.slices.max >= m.slices.total / 3);
 	assert_true(m.slices.max <= m.slices.total);

@@ -6,40 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/runtime/rt.h"
-
-static void *nothing(void *arg)
-{
-	return arg;
-}
+#include "tests/unit/runtime/bodies.h"
 
 static void move_clock(uint64_t ns)
 {
 	struct rill_runtime *rt = rill_runtime_current();
 
 	turn_clock(rt, ns);
-}
-
-#define SPAWNS 500
-#define YIELDS 7
-
-static void *yield_some(void *arg)
-{
-	for (int i = 0; i < YIELDS; i++)
-		RILL_ASSERT_CMP(rill_yield(), ==, 0);
-	return NULL;
-}
-
-static void *work(void *arg)
-{
-	struct rill_task *t[SPAWNS];
-
-	for (int i = 0; i < SPAWNS; i++)
-		t[i] = spawn(yield_some, NULL);
-	for (int i = 0; i < SPAWNS; i++)
-		RILL_ASSERT_CMP(rill_join(t[i], NULL), ==, 0);
-	RILL_ASSERT_CMP(rill_sleep(RILL_MS), ==, 0);
-	return NULL;
 }
 
 /* ---- OpenMetrics ---- */
@@ -154,7 +127,7 @@ static unsigned check_text(char *text)
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	assert_null(strstr(text, "\n\n"));
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		assert_false(eof); /* nothing after it */
+		assert_false(eof); /* same after it */
 		if (strcmp(line, "# EOF") == 0) {
 			eof = true;
 		} else if (strncmp(line, "# TYPE ", 7) == 0) {
@@ -187,15 +160,15 @@ static void test_text(void **state)
 	struct rill_runtime *rt = start_multi(2);
 	struct text t;
 
-	run(rt, work, NULL);
+	run(rt, load, NULL);
 	print(rt, &t, rill_runtime_print_metrics);
 	assert_int_equal(value_of(t.data, "\nrill_live_tasks "), 0);
-	assert_int_equal(value_of(t.data, "\nrill_tasks_spawned_total "), SPAWNS + 1);
+	assert_int_equal(value_of(t.data, "\nrill_tasks_spawned_total "), LOAD_SPAWNS + 1);
 	assert_int_equal(
 		value_of(t.data, "\nrill_workers ") +
 			value_of(t.data, "\nrill_worker_tasks_spawned_total{worker=\"0\"} ") +
 			value_of(t.data, "\nrill_worker_tasks_spawned_total{worker=\"1\"} "),
-		2 + SPAWNS);
+		2 + LOAD_SPAWNS);
 	assert_true(value_of(t.data, "\nrill_stacks ") >= 1);
 	assert_null(strstr(t.data, "histogram"));
 	assert_int_equal(check_text(t.data), rill_runtime_metric_count + rill_worker_metric_count);
@@ -216,7 +189,7 @@ static struct rill_runtime *start_measured(enum rill_flavor flavor)
 
 static void *wait_a_little(void *arg)
 {
-	struct rill_task *t = spawn(nothing, NULL);
+	struct rill_task *t = spawn(same, NULL);
 
 	move_clock(20);
 	RILL_ASSERT_CMP(rill_join(t, NULL), ==, 0);
@@ -267,7 +240,7 @@ static void test_print_while_running(void **state)
 
 	assert_int_equal(pthread_create(&thread, NULL, print_often, rt), 0);
 	for (int i = 0; i < ROUNDS(40); i++)
-		run(rt, work, NULL);
+		run(rt, load, NULL);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	stop(rt);
 }

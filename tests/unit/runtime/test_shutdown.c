@@ -49,7 +49,7 @@ static void *yields(void *arg)
 
 static void *nap(void *arg)
 {
-	usleep(1000);
+	sched_yield();
 	return NULL;
 }
 
@@ -205,7 +205,9 @@ static void *spawn_until_refused(void *arg)
 		r = rill_spawn_with(&o, yields, t, &task);
 		if (r == 0)
 			rill_detach(task);
-		usleep(100);
+		/* enough of them */
+		while (r == 0 && rill_runtime_live_tasks(t->rt) > 200)
+			sched_yield();
 	} while (r == 0);
 	RILL_ASSERT_CMP(r, ==, -ESHUTDOWN);
 	RILL_ASSERT_CMP(rill_block_on(t->rt, never, NULL, NULL), ==, -ESHUTDOWN);

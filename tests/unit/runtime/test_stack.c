@@ -348,7 +348,7 @@ static void test_idle_runtime_gives_memory_back(void **state)
 
 	run(rt, crowd, NULL);
 	do {
-		usleep(1000);
+		sched_yield();
 		rill_runtime_metrics(rt, &m);
 	} while (m.stacks_trimmed == 0);
 	/* and what was given back is as good as new */

@@ -3,15 +3,6 @@
  * wheel. */
 #include "tests/unit/runtime/rt.h"
 
-#define TICK_NS 1024
-
-/* now is t, or less than a tick later */
-#define ASSERT_NOW(t)                                                                              \
-	do {                                                                                       \
-		RILL_ASSERT_CMP(rill_now(), >=, (uint64_t)(t));                                    \
-		RILL_ASSERT_CMP(rill_now(), <, (uint64_t)(t) + TICK_NS);                           \
-	} while (0)
-
 static void in_paused_time(void *(*fn)(void *))
 {
 	struct rill_runtime *rt = start_paused();

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <rill/group.h>
 
-#include "tests/unit/runtime/rt.h"
+#include "tests/unit/runtime/bodies.h"
 
 static struct rill_tracker *tracker_new(void)
 {
@@ -11,16 +11,6 @@ static struct rill_tracker *tracker_new(void)
 
 	RILL_ASSERT_CMP(rill_tracker_create(&k), ==, 0);
 	return k;
-}
-
-static void *same(void *arg)
-{
-	return arg;
-}
-
-static void *wait_at_gate(void *arg)
-{
-	return gate_wait(arg) < 0 ? NULL : arg;
 }
 
 struct waiting {
@@ -182,8 +172,7 @@ static void *destroy_running(void *arg)
 		rill_yield();
 	RILL_ASSERT_CMP((int)rill_runtime_live_tasks(rill_runtime_current()), ==, 2);
 	gate_post(&g);
-	while (rill_runtime_live_tasks(rill_runtime_current()) > 1)
-		rill_yield();
+	until_alone();
 	rill_tracker_destroy(NULL);
 	return NULL;
 }
@@ -194,12 +183,6 @@ static void test_destroy_while_tasks_run(void **state)
 }
 
 /* ---- many ---- */
-
-static void *nap(void *arg)
-{
-	rill_sleep((uintptr_t)arg % 7 * 3 * RILL_US);
-	return arg;
-}
 
 struct crowd {
 	struct rill_tracker *tracker;
