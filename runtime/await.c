@@ -120,6 +120,15 @@ static RILL_ALWAYS_INLINE int try_all(struct await_set *set, struct rill_await *
 	return -EAGAIN;
 }
 
+/* Takes one out again after the wait. */
+static RILL_ALWAYS_INLINE int disarm(struct rill_await *aw, bool take)
+{
+	/* Out of its queue, and whoever did that has let go of the lock before this wake. */
+	if (take && RILL_LIKELY(rill_load_relaxed(&aw->granted) == RILL_GRANT_WOKE))
+		return 0;
+	return aw->ops->disarm ? aw->ops->disarm(aw, take) : -EAGAIN;
+}
+
 /* Takes the first n out again; the first that was handed something wins, if one may. */
 static RILL_ALWAYS_INLINE int disarm_all(struct await_set *set, unsigned n, bool take,
 					 struct rill_await **ret_aw)
@@ -129,9 +138,7 @@ static RILL_ALWAYS_INLINE int disarm_all(struct await_set *set, unsigned n, bool
 	for (unsigned i = 0; i < n; i++) {
 		struct rill_await *aw = set_at(set, i);
 
-		if (!aw->ops->disarm)
-			continue;
-		int r = aw->ops->disarm(aw, take && result == -EAGAIN);
+		int r = disarm(aw, take && result == -EAGAIN);
 
 		if (r != -EAGAIN) {
 			result = r;
@@ -141,6 +148,13 @@ static RILL_ALWAYS_INLINE int disarm_all(struct await_set *set, unsigned n, bool
 	return result;
 }
 
+/* A case may be waited for more than once. */
+static RILL_ALWAYS_INLINE void begin_to_wait(struct rill_await *aw, struct rill_waiter *self)
+{
+	aw->waiter = self;
+	rill_store_relaxed(&aw->granted, RILL_GRANT_NONE);
+}
+
 /* Arms all. A result when one completes at once, the others being disarmed then. */
 static RILL_ALWAYS_INLINE int arm_all(struct await_set *set, struct rill_waiter *self,
 				      uint64_t *deadline_ns, struct rill_await **ret_aw)
@@ -148,7 +162,7 @@ static RILL_ALWAYS_INLINE int arm_all(struct await_set *set, struct rill_waiter 
 	for (unsigned i = 0; i < set->n; i++) {
 		struct rill_await *aw = set_at(set, i);
 
-		aw->waiter = self;
+		begin_to_wait(aw, self);
 		*deadline_ns = RILL_MIN(*deadline_ns, aw->deadline_ns);
 		int r = aw->ops->arm ? aw->ops->arm(aw) : -EAGAIN;
 
@@ -256,13 +270,13 @@ static int park_plain(struct rill_await *aw, struct rill_task *t)
 {
 	const struct rill_await_ops *ops = aw->ops;
 
-	aw->waiter = &t->waiter;
+	begin_to_wait(aw, &t->waiter);
 	int r = ops->arm ? ops->arm(aw) : -EAGAIN;
 
 	if (r != -EAGAIN)
 		return r;
 	task_park(t, aw->deadline_ns, ops->what, aw->obj);
-	return ops->disarm ? ops->disarm(aw, true) : -EAGAIN;
+	return disarm(aw, true);
 }
 
 /* The same loop for a task that has budget and no scope, as nearly all have: only an abort ends it.

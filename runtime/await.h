@@ -10,11 +10,12 @@
  *            provider wakes node->waiter. NULL: nothing to queue, only deadline_ns matters.
  *
  *   disarm:  takes the node out again. Was the thing handed to it meanwhile: returns the result
- *            (take), or passes it on to the next waiter (no take). Else -EAGAIN.
+ *            (take), or passes it on to the next waiter (no take). Else -EAGAIN. Not called after
+ *            a grant that woke the waiter, if that is taken.
  *
- * A provider hands a thing over, or just makes the waiter look again, by rill_wake_add() under the
- * lock that disarm takes. rill_await() and rill_select() are the only callers of the three, and the
- * only functions that park.
+ * Under the lock that disarm takes, a provider hands a thing over by rill_await_grant(), or just
+ * makes the waiter look again by rill_await_wake(). rill_await() and rill_select() are the only
+ * callers of the three, and the only functions that park.
  */
 #ifndef RILL_RUNTIME_AWAIT_H
 #define RILL_RUNTIME_AWAIT_H
@@ -35,6 +36,12 @@ struct rill_await_ops {
 	int (*disarm)(struct rill_await *aw, bool take);
 };
 
+enum rill_grant {
+	RILL_GRANT_NONE,
+	RILL_GRANT_GIVEN, /* to a waiter who was awake: disarm sees to it */
+	RILL_GRANT_WOKE,  /* and by this the waiter was woken */
+};
+
 struct rill_await {
 	const struct rill_await_ops *ops;
 	void *obj;
@@ -43,7 +50,7 @@ struct rill_await {
 	uint64_t deadline_ns; /* wake by then; RILL_FOREVER for all but timers */
 	void *arg;	      /* of the awaitable's own */
 	uint64_t value;
-	bool granted; /* handed over while queued */
+	RILL_ATOMIC(uint8_t) granted; /* enum rill_grant; written under the provider's lock */
 };
 
 RILL_STATIC_ASSERT(sizeof(struct rill_await) <= offsetof(struct rill_case, result),
@@ -63,7 +70,7 @@ static inline void rill_await_init(struct rill_await *aw, const struct rill_awai
 	aw->deadline_ns = UINT64_MAX;
 	aw->arg = arg;
 	aw->value = 0;
-	aw->granted = false;
+	aw->granted = RILL_GRANT_NONE;
 }
 
 enum rill_await_flags {
@@ -95,6 +102,32 @@ static inline void rill_await_wake(struct rill_await *aw, struct rill_wake_batch
 {
 	rill_list_del(&aw->link);
 	rill_wake_add(batch, aw->waiter);
+}
+
+/*
+ * Hands the thing over, which makes the wait return 0. A waiter that this wake has claimed cannot
+ * run before the batch is flushed, after the lock was released. So it finds its grant without the
+ * lock, and may free whatever the lock is in.
+ */
+static inline void rill_await_grant(struct rill_await *aw, struct rill_wake_batch *batch)
+{
+	rill_list_del(&aw->link);
+	bool woke = rill_wake_add(batch, aw->waiter);
+
+	/* relaxed: read under the lock, or by a waiter that runs because of this wake */
+	rill_store_relaxed(&aw->granted, woke ? RILL_GRANT_WOKE : RILL_GRANT_GIVEN);
+}
+
+/* The same for what the waiter has to fetch yet, or may not take back: disarm is called. */
+static inline void rill_await_promise(struct rill_await *aw, struct rill_wake_batch *batch)
+{
+	rill_await_wake(aw, batch);
+	rill_store_relaxed(&aw->granted, RILL_GRANT_GIVEN);
+}
+
+static inline bool rill_await_granted(const struct rill_await *aw)
+{
+	return rill_load_relaxed(&aw->granted) != RILL_GRANT_NONE;
 }
 
 /* The calling task's or thread's waiter. */

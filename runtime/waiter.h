@@ -44,8 +44,8 @@ struct rill_wake_batch {
 		NULL, NULL                                                                         \
 	}
 
-/* Under the lock that keeps w alive. */
-static inline void rill_wake_add(struct rill_wake_batch *b, struct rill_waiter *w)
+/* Under the lock that keeps w alive. True: it was parked, and runs when the batch is flushed. */
+static inline bool rill_wake_add(struct rill_wake_batch *b, struct rill_waiter *w)
 {
 	/*
 	 * Always a read-modify-write with release, also when w was notified already: pairs with the
@@ -54,13 +54,14 @@ static inline void rill_wake_add(struct rill_wake_batch *b, struct rill_waiter *
 	uint32_t old = rill_fetch_or_acq_rel(&w->state, RILL_WAITER_NOTIFIED);
 
 	if (old != RILL_WAITER_PARKED)
-		return;
+		return false;
 	w->next = NULL;
 	if (b->last)
 		b->last->next = w;
 	else
 		b->first = w;
 	b->last = w;
+	return true;
 }
 
 /* Lets all of the batch run, in order. Not under a lock. */

@@ -7,7 +7,8 @@
  *
  *   len + promised <= capacity, and == capacity while anybody is in the queue
  *
- * Messages wait in the ring, never with the receiver: one that gives up its wait loses none.
+ * A plain receive has the message copied to where it wants it. One in a select is only woken, and
+ * the message waits in the ring: it may turn out to have completed another case.
  */
 #include <rill/sync.h>
 
@@ -18,10 +19,10 @@
 #include "base/spinlock.h"
 #include "runtime/await.h"
 
-/* What a waiting sender gets, in its node's value. */
+/* How a waiting node is served, in its value. */
 enum mpsc_hand_over {
-	COPY, /* its message is sent for it */
-	PROMISE,
+	COPY,	 /* its message is copied for it: it waits for nothing else */
+	PROMISE, /* it sends or receives itself when it runs */
 };
 
 struct rill_mpsc {
@@ -58,29 +59,37 @@ static size_t slot_after(const struct rill_mpsc *ch, size_t slot)
 /* There is room, by count or by promise. */
 static void push_locked(struct rill_mpsc *ch, const void *msg, struct rill_wake_batch *batch)
 {
+	struct rill_await *receiver = ch->receiver;
+
 	RILL_DEBUG_ASSERT(ch->len + ch->promised < ch->capacity);
+	ch->receiver = NULL;
+	/* It waits, so the ring is empty. */
+	if (receiver && receiver->value == COPY) {
+		copy(receiver->arg, msg, ch->msg_size);
+		rill_await_grant(receiver, batch);
+		return;
+	}
 	copy(ch->ring + ch->tail * ch->msg_size, msg, ch->msg_size);
 	ch->tail = slot_after(ch, ch->tail);
 	rill_store_relaxed(&ch->len, ch->len + 1);
-	if (!ch->receiver)
-		return;
-	rill_wake_add(batch, ch->receiver->waiter);
-	ch->receiver = NULL;
+	if (receiver)
+		rill_wake_add(batch, receiver->waiter);
 }
 
-/* A slot became free: it is the first waiter's, if there is one. */
+/* What is free is the first waiters'. */
 static void refill_locked(struct rill_mpsc *ch, struct rill_wake_batch *batch)
 {
-	struct rill_await *aw = rill_await_first(&ch->queue);
+	struct rill_await *aw;
 
-	if (!aw)
-		return;
-	if (aw->value == PROMISE)
-		ch->promised++;
-	else
-		push_locked(ch, aw->arg, batch);
-	aw->granted = true;
-	rill_await_wake(aw, batch);
+	while (ch->len + ch->promised < ch->capacity && (aw = rill_await_first(&ch->queue))) {
+		if (aw->value == PROMISE) {
+			ch->promised++;
+			rill_await_promise(aw, batch);
+		} else {
+			push_locked(ch, aw->arg, batch);
+			rill_await_grant(aw, batch);
+		}
+	}
 }
 
 static int send_locked(struct rill_mpsc *ch, const void *msg, struct rill_wake_batch *batch)
@@ -145,12 +154,11 @@ static int redeem_locked(struct rill_mpsc *ch, struct rill_await *aw, bool take,
 	ch->promised--;
 	if (ch->receiver_gone)
 		return take ? -EPIPE : -EAGAIN;
-	if (!take) {
-		refill_locked(ch, batch);
-		return -EAGAIN;
-	}
-	push_locked(ch, aw->arg, batch);
-	return 0;
+	if (take)
+		push_locked(ch, aw->arg, batch);
+	/* The slot is free again, also when its message went to a waiting receiver. */
+	refill_locked(ch, batch);
+	return take ? 0 : -EAGAIN;
 }
 
 static int granted_locked(struct rill_mpsc *ch, struct rill_await *aw, bool take,
@@ -170,7 +178,7 @@ static int send_disarm(struct rill_await *aw, bool take)
 
 	rill_spin_lock(&ch->lock);
 	rill_list_del(&aw->link);
-	if (aw->granted)
+	if (rill_await_granted(aw))
 		r = granted_locked(ch, aw, take, &batch);
 	rill_spin_unlock(&ch->lock);
 	rill_wake_flush(&batch);
@@ -241,8 +249,12 @@ static int recv_disarm(struct rill_await *aw, bool take)
 	rill_spin_lock(&ch->lock);
 	if (ch->receiver == aw)
 		ch->receiver = NULL;
-	int r = take ? recv_locked(ch, aw->arg, &batch) : -EAGAIN;
+	int r = -EAGAIN;
 
+	if (rill_await_granted(aw))
+		r = 0;
+	else if (take)
+		r = recv_locked(ch, aw->arg, &batch);
 	rill_spin_unlock(&ch->lock);
 	rill_wake_flush(&batch);
 	return r;
@@ -262,7 +274,10 @@ int rill_mpsc_recv(struct rill_mpsc *ch, void *ret_msg)
 
 void rill_case_mpsc_recv(struct rill_case *c, struct rill_mpsc *ch, void *ret_msg)
 {
-	rill_await_init(rill_await_of(c), &recv_ops, ch, ret_msg);
+	struct rill_await *aw = rill_await_of(c);
+
+	rill_await_init(aw, &recv_ops, ch, ret_msg);
+	aw->value = PROMISE;
 }
 
 size_t rill_mpsc_len(const struct rill_mpsc *ch)

@@ -88,8 +88,7 @@ static void hand_on(struct mutex *m)
 	struct rill_await *next = rill_await_first(&m->queue);
 
 	if (next) {
-		next->granted = true;
-		rill_await_wake(next, &batch);
+		rill_await_grant(next, &batch);
 		/* Not before: nobody waits for what he holds. */
 		note_waiter(m, next->waiter);
 	}
@@ -134,7 +133,7 @@ static int mutex_disarm(struct rill_await *aw, bool take)
 	struct mutex *m = aw->obj;
 	uint32_t word = queue_lock(m);
 
-	if (!aw->granted) {
+	if (!rill_await_granted(aw)) {
 		rill_list_del(&aw->link);
 		queue_unlock(m, held_word(m));
 		return -EAGAIN;

@@ -63,8 +63,7 @@ static void give_locked(struct notify *n, struct rill_wake_batch *batch)
 		rill_store_relaxed(&n->state, rill_load_relaxed(&n->state) | PERMIT);
 		return;
 	}
-	aw->granted = true;
-	rill_await_wake(aw, batch);
+	rill_await_grant(aw, batch);
 }
 
 static int notify_try(struct rill_await *aw)
@@ -101,9 +100,11 @@ static int notify_disarm(struct rill_await *aw, bool take)
 
 	rill_spin_lock(&n->lock);
 	rill_list_del(&aw->link);
-	if (aw->granted && !take)
+	bool granted = rill_await_granted(aw);
+
+	if (granted && !take)
 		give_locked(n, &batch);
-	else if (aw->granted || (take && generation(n) != aw->value))
+	else if (granted || (take && generation(n) != aw->value))
 		r = 0;
 	rill_spin_unlock(&n->lock);
 	rill_wake_flush(&batch);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Both halves share one block of memory, freed by whoever leaves last. The message waits in the
- * block, not with the receiver: a receiver that gives up its wait leaves it there for the next one.
+ * Both halves share one block of memory, freed by whoever leaves last. A receiver that waits for
+ * nothing else has the message copied to where it wants it. For any other it waits in the block:
+ * one that gives up its wait leaves it there for the next one.
  */
 #include <rill/sync.h>
 
@@ -17,7 +18,7 @@ struct rill_oneshot {
 	bool full;
 	bool sender_gone;
 	bool receiver_gone;
-	struct rill_await *receiver; /* armed */
+	struct rill_await *receiver; /* armed; its value: it is in a select */
 	size_t msg_size;
 	_Alignas(max_align_t) unsigned char msg[];
 };
@@ -72,8 +73,12 @@ static int oneshot_disarm(struct rill_await *aw, bool take)
 	rill_spin_lock(&ch->lock);
 	if (ch->receiver == aw)
 		ch->receiver = NULL;
-	int r = take ? take_locked(ch, aw->arg) : -EAGAIN;
+	int r = -EAGAIN;
 
+	if (rill_await_granted(aw))
+		r = 0;
+	else if (take)
+		r = take_locked(ch, aw->arg);
 	rill_spin_unlock(&ch->lock);
 	return r;
 }
@@ -100,6 +105,20 @@ int rill_oneshot_create(size_t msg_size, struct rill_oneshot **ret_ch)
 	return 0;
 }
 
+static void deliver_locked(struct rill_oneshot *ch, const void *msg, struct rill_wake_batch *batch)
+{
+	struct rill_await *receiver = ch->receiver;
+
+	if (receiver && !receiver->value) {
+		ch->receiver = NULL;
+		copy(receiver->arg, msg, ch->msg_size);
+		rill_await_grant(receiver, batch);
+		return;
+	}
+	copy(ch->msg, msg, ch->msg_size);
+	ch->full = true;
+}
+
 /* The sender's half goes. */
 static int leave_sender(struct rill_oneshot *ch, const void *msg, bool has_msg)
 {
@@ -110,10 +129,8 @@ static int leave_sender(struct rill_oneshot *ch, const void *msg, bool has_msg)
 	bool last = ch->receiver_gone;
 
 	ch->sender_gone = true;
-	if (has_msg && !last) {
-		copy(ch->msg, msg, ch->msg_size);
-		ch->full = true;
-	}
+	if (has_msg && !last)
+		deliver_locked(ch, msg, &batch);
 	if (ch->receiver) {
 		rill_wake_add(&batch, ch->receiver->waiter);
 		ch->receiver = NULL;
@@ -154,5 +171,8 @@ void rill_oneshot_close_receiver(struct rill_oneshot *ch)
 
 void rill_case_oneshot_recv(struct rill_case *c, struct rill_oneshot *ch, void *ret_msg)
 {
-	rill_await_init(rill_await_of(c), &oneshot_ops, ch, ret_msg);
+	struct rill_await *aw = rill_await_of(c);
+
+	rill_await_init(aw, &oneshot_ops, ch, ret_msg);
+	aw->value = true;
 }

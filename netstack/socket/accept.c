@@ -85,8 +85,7 @@ static void pass_on_locked(struct rill_listener *l, struct rill_tcp *c,
 
 	if (next) {
 		*(struct rill_tcp **)next->arg = c;
-		next->granted = true;
-		rill_await_wake(next, wakes);
+		rill_await_grant(next, wakes);
 		return;
 	}
 	rill_fetch_add_relaxed(&l->pending, 1);
@@ -101,8 +100,7 @@ static int accept_disarm(struct rill_await *aw, bool take)
 
 	rill_spin_lock(&l->lock);
 	rill_list_del(&aw->link);
-	if (aw->granted) {
-		aw->granted = false;
+	if (rill_await_granted(aw)) {
 		if (take)
 			r = 0;
 		else

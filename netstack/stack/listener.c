@@ -33,9 +33,8 @@ void rill_listener_ready(struct rill_listener *l, struct rill_tcp *c, struct ril
 	if (aw) {
 		/* handed over: no other accept can come between */
 		*(struct rill_tcp **)aw->arg = c;
-		aw->granted = true;
 		rill_fetch_sub_relaxed(&l->pending, 1);
-		rill_await_wake(aw, wakes);
+		rill_await_grant(aw, wakes);
 	} else {
 		rill_list_push_back(&l->ready, &c->accept_link);
 	}

@@ -15,8 +15,8 @@ void rill_sem_reset(void)
 
 static int sem_take_locked(struct rill_await *aw)
 {
-	if (aw->granted || rill_sem.tokens == 0)
-		return aw->granted ? 0 : -EAGAIN;
+	if (rill_sem.tokens == 0)
+		return -EAGAIN;
 	rill_sem.tokens--;
 	return 0;
 }
@@ -44,7 +44,7 @@ static int sem_arm(struct rill_await *aw)
 static int sem_disarm(struct rill_await *aw, bool take)
 {
 	rill_spin_lock(&rill_sem.lock);
-	int r = aw->granted ? 0 : -EAGAIN;
+	int r = rill_await_granted(aw) ? 0 : -EAGAIN;
 
 	rill_list_del(&aw->link);
 	rill_spin_unlock(&rill_sem.lock);
@@ -83,8 +83,7 @@ void rill_sem_give(void)
 	struct rill_await *aw = rill_await_first(&rill_sem.queue);
 
 	if (aw) {
-		aw->granted = true;
-		rill_await_wake(aw, &batch);
+		rill_await_grant(aw, &batch);
 	} else {
 		rill_sem.tokens++;
 	}

@@ -65,8 +65,7 @@ static void give_both(void)
 	rill_sem.tokens = 2;
 	while ((aw = rill_await_first(&rill_sem.queue))) {
 		rill_sem.tokens--;
-		aw->granted = true;
-		rill_await_wake(aw, &batch);
+		rill_await_grant(aw, &batch);
 	}
 	rill_spin_unlock(&rill_sem.lock);
 	rill_wake_flush(&batch);
@@ -85,6 +84,22 @@ static void give_2(void)
 {
 	rill_sem_give();
 	rill_sem_give();
+}
+
+/* Whoever was handed the thing may free it: the giver is done with its lock. */
+static void take_and_free(void)
+{
+	take();
+	rill_sem.lock.word = 0;
+}
+
+/* Wakes the first thread for nothing, and touches nothing else. */
+static void poke_blindly(void)
+{
+	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+
+	rill_wake_add(&batch, rill_doubles_waiter(1));
+	rill_wake_flush(&batch);
 }
 
 /* What a waker wrote is seen although only the state word says so. */
@@ -150,6 +165,7 @@ static const struct rill_model_test tests[] = {
 	TEST("batch", setup, receive, receive, give_both),
 	TEST("poke", setup, take_twice, give_2, poke),
 	TEST("late", setup, take_late, give_2),
+	TEST("free", setup, take_and_free, rill_sem_give, poke_blindly),
 	TEST("flag", setup_flag, wait_flag, raise_flag),
 };
 
@@ -169,6 +185,8 @@ static const struct rill_model_mutation mutations[] = {
 	{"notify_skipped", "message", WAITER, "rill_wake_add", "rmw", NULL, RILL_MODEL_SKIP, 0, 0},
 	{"add_relaxed", "flag", WAITER, "rill_wake_add", "rmw", NULL, RILL_MODEL_WEAKEN,
 	 __ATOMIC_RELAXED, 0},
+	{"grant_says_woke", "free", "runtime/await.h", "rill_await_grant", "store", "granted",
+	 RILL_MODEL_VALUE, 0, RILL_GRANT_WOKE},
 	{"take_back_unconditional", "late", AWAIT, "thread_park", "cas", NULL, RILL_MODEL_FORCE, 0,
 	 0},
 };

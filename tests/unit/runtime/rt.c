@@ -15,8 +15,7 @@ static void post_locked(struct gate *g, struct rill_wake_batch *batch)
 		g->permits++;
 		return;
 	}
-	aw->granted = true;
-	rill_await_wake(aw, batch);
+	rill_await_grant(aw, batch);
 }
 
 void gate_post(struct gate *g)
@@ -55,7 +54,6 @@ static int gate_arm(struct rill_await *aw)
 	rill_spin_lock(&g->lock);
 	int r = try_locked(g);
 
-	aw->granted = false;
 	if (r == -EAGAIN)
 		rill_list_push_back(&g->waiters, &aw->link);
 	rill_spin_unlock(&g->lock);
@@ -70,9 +68,9 @@ static int gate_disarm(struct rill_await *aw, bool take)
 
 	rill_spin_lock(&g->lock);
 	rill_list_del(&aw->link);
-	if (aw->granted && take)
+	if (rill_await_granted(aw) && take)
 		r = 0;
-	else if (aw->granted)
+	else if (rill_await_granted(aw))
 		post_locked(g, &batch);
 	rill_spin_unlock(&g->lock);
 	rill_wake_flush(&batch);
