@@ -31,46 +31,46 @@ static int round_of_locks(void *state, uint64_t *ret_ops)
 
 static void *producer(void *arg)
 {
-	struct rill_mpsc *ch = arg;
+	struct rill_channel *ch = arg;
 
 	for (uint64_t i = 0; i < MESSAGES; i++)
-		if (rill_mpsc_send(ch, &i) < 0)
+		if (rill_channel_send(ch, &i) < 0)
 			break;
-	rill_mpsc_close_sender(ch);
+	rill_channel_close_sender(ch);
 	return NULL;
 }
 
 /* Returns how many messages came. */
 static void *consumer(void *arg)
 {
-	struct rill_mpsc *ch = arg;
+	struct rill_channel *ch = arg;
 	uintptr_t received = 0;
 	uint64_t msg;
 
-	while (rill_mpsc_recv(ch, &msg) == 0)
+	while (rill_channel_recv(ch, &msg) == 0)
 		received++;
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_receiver(ch);
 	return (void *)received;
 }
 
 static int round_of_messages(void *state, uint64_t *ret_ops)
 {
 	struct rill_task *from, *to;
-	struct rill_mpsc *ch;
+	struct rill_channel *ch;
 	void *received;
-	int err = rill_mpsc_create(CAPACITY, sizeof(uint64_t), &ch);
+	int err = rill_channel_create(CAPACITY, sizeof(uint64_t), &ch);
 
 	if (err < 0)
 		return err;
 	err = rill_spawn(producer, ch, &from);
 	if (err < 0) {
-		rill_mpsc_close_sender(ch);
-		rill_mpsc_close_receiver(ch);
+		rill_channel_close_sender(ch);
+		rill_channel_close_receiver(ch);
 		return err;
 	}
 	err = rill_spawn(consumer, ch, &to);
 	if (err < 0) {
-		rill_mpsc_close_receiver(ch);
+		rill_channel_close_receiver(ch);
 		rill_join(from, NULL);
 		return err;
 	}

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <rill/net.h>
 #include <rill/task.h>
+#include <rill/token.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

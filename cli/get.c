@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <rill/task.h>
 #include <rill/time.h>
+#include <rill/token.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <rill/task.h>
 #include <rill/time.h>
+#include <rill/token.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

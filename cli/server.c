@@ -5,6 +5,7 @@
 #include <rill/sync.h>
 #include <rill/task.h>
 #include <rill/time.h>
+#include <rill/token.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +29,13 @@ int rill_server_listen(struct rill_server *server, struct rill_net *net, uint16_
 {
 	struct rill_addr local = {.port = port};
 	struct rill_tcp_options o = {RILL_OPTIONS(o), .nodelay = true};
-	int err = rill_mpsc_create(1, 1, &server->alive);
+	int err = rill_channel_create(1, 1, &server->alive);
 
 	if (!err) {
 		err = rill_tcp_listen(net, &local, &o, &server->listener);
 		if (err < 0) {
-			rill_mpsc_close_sender(server->alive);
-			rill_mpsc_close_receiver(server->alive);
+			rill_channel_close_sender(server->alive);
+			rill_channel_close_receiver(server->alive);
 		}
 	}
 	if (err < 0)
@@ -96,7 +97,7 @@ static void *conn_task(void *arg)
 		rill_tcp_abort(conn);
 	atomic_fetch_sub_explicit(&server->conns, 1, memory_order_relaxed);
 	/* Last: from here on the server may be gone. */
-	rill_mpsc_close_sender(server->alive);
+	rill_channel_close_sender(server->alive);
 	return NULL;
 }
 
@@ -105,10 +106,10 @@ static int spawn_alive(struct rill_server *server, void *(*fn)(void *), void *ar
 	struct rill_spawn_options o = {RILL_OPTIONS(o), .name = server->name};
 	int err;
 
-	rill_mpsc_add_sender(server->alive);
+	rill_channel_add_sender(server->alive);
 	err = rill_spawn_with(&o, fn, arg, NULL);
 	if (err < 0)
-		rill_mpsc_close_sender(server->alive);
+		rill_channel_close_sender(server->alive);
 	return err;
 }
 
@@ -163,7 +164,7 @@ static int wait_for_tasks(struct rill_server *server, uint64_t deadline_ns)
 	int err;
 
 	rill_scope_begin(&scope, deadline_ns, server->cut);
-	err = rill_mpsc_recv(server->alive, &none);
+	err = rill_channel_recv(server->alive, &none);
 	rill_scope_end(&scope);
 	return err;
 }
@@ -175,15 +176,15 @@ void rill_server_run(struct rill_server *server)
 
 	accept_loop(server);
 	rill_listener_close(server->listener);
-	rill_mpsc_close_sender(server->alive);
+	rill_channel_close_sender(server->alive);
 	if (wait_for_tasks(server, rill_after(RILL_SERVER_DRAIN_NS)) != -EPIPE) {
 		rill_token_cancel(server->cut);
 		/* Now every blocking call of theirs fails, so this is short. */
 		rill_scope_begin_shield(&shield);
-		rill_mpsc_recv(server->alive, &none);
+		rill_channel_recv(server->alive, &none);
 		rill_scope_end(&shield);
 	}
-	rill_mpsc_close_receiver(server->alive);
+	rill_channel_close_receiver(server->alive);
 }
 
 static void *other_task(void *arg)
@@ -196,7 +197,7 @@ static void *other_task(void *arg)
 	t->fn(t->arg);
 	rill_scope_end(&scope);
 	free(t);
-	rill_mpsc_close_sender(server->alive);
+	rill_channel_close_sender(server->alive);
 	return NULL;
 }
 

@@ -10,7 +10,7 @@
 #include <rill/net.h>
 #include <stdatomic.h>
 
-struct rill_mpsc;
+struct rill_channel;
 struct rill_server;
 struct rill_token;
 
@@ -32,7 +32,7 @@ struct rill_server {
 	struct rill_token *stop; /* begin nothing new */
 	struct rill_token *cut;	 /* end now */
 	struct rill_listener *listener;
-	struct rill_mpsc
+	struct rill_channel
 		*alive; /* every task holds a sender: the last one gone ends the receiver's wait */
 	atomic_uint conns;
 };

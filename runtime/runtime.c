@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <rill/time.h>
+#include <rill/token.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <stdio.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/scope.h"
 
+#include <rill/token.h>
+
 #include <errno.h>
 #include <stdlib.h>
 

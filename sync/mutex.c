@@ -11,7 +11,7 @@
  * The fast paths are CASes from exactly 0 and exactly HELD, and so fail while QUEUE is set. An
  * unlock with waiters leaves HELD set: the lock changes hands without being free, so nobody barges.
  */
-#include <rill/sync.h>
+#include <rill/mutex.h>
 
 #include <sched.h>
 

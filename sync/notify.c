@@ -4,7 +4,7 @@
  * sees every notify_all since its preparation, whether it was queued at that instant or not, and
  * without spending the permit that a notify_one has stored.
  */
-#include <rill/sync.h>
+#include <rill/notify.h>
 
 #include "base/assert.h"
 #include "base/spinlock.h"
@@ -27,7 +27,7 @@ RILL_STATIC_ASSERT(_Alignof(struct notify) <= _Alignof(struct rill_notify), "as 
 
 static struct notify *notify_of(struct rill_notify *n)
 {
-	return (struct notify *)(void *)&n->o;
+	return (struct notify *)(void *)n;
 }
 
 static uint32_t generation(const struct notify *n)

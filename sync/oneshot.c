@@ -4,7 +4,7 @@
  * nothing else has the message copied to where it wants it. For any other it waits in the block:
  * one that gives up its wait leaves it there for the next one.
  */
-#include <rill/sync.h>
+#include <rill/oneshot.h>
 
 #include <stdlib.h>
 #include <string.h>

@@ -14,6 +14,7 @@
 #include <rill/sync.h>
 #include <rill/task.h>
 #include <rill/time.h>
+#include <rill/token.h>
 #include <rill/trace.h>
 
 #endif

@@ -203,14 +203,6 @@ RILL_API void rill_scope_begin(struct rill_scope *scope, uint64_t deadline_ns,
 RILL_API void rill_scope_begin_shield(struct rill_scope *scope);
 RILL_API void rill_scope_end(struct rill_scope *scope);
 
-/* A cancellation token: cancelled once, for ever, from anywhere; shared by any number of scopes. */
-RILL_API int rill_token_create(struct rill_token **ret_token);
-/* No scope may hold it any more, and no cancel may begin; one that has been seen may be on its way
- * out. */
-RILL_API void rill_token_destroy(struct rill_token *token);
-RILL_API void rill_token_cancel(struct rill_token *token);
-RILL_API bool rill_token_is_cancelled(const struct rill_token *token);
-
 RILL_END_DECLS
 
 #endif

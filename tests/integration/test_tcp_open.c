@@ -3,6 +3,8 @@
  */
 #include "tests/integration/lab.h"
 
+#include <rill/token.h>
+
 #include <stdlib.h>
 
 static const struct lab_options virtual_time = {

@@ -10,6 +10,7 @@
 #include <rill/select.h>
 #include <rill/task.h>
 #include <rill/time.h>
+#include <rill/token.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

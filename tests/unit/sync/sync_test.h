@@ -18,6 +18,7 @@
 #include <rill/sync.h>
 #include <rill/task.h>
 #include <rill/time.h>
+#include <rill/token.h>
 
 #include "base/assert.h"
 #include "base/atomic.h"

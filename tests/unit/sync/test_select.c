@@ -7,8 +7,8 @@ struct things {
 	struct rill_mutex mutex;
 	struct rill_notify notify;
 	struct rill_oneshot *oneshot;
-	struct rill_mpsc *empty; /* received from */
-	struct rill_mpsc *full;	 /* sent to */
+	struct rill_channel *empty; /* received from */
+	struct rill_channel *full;  /* sent to */
 	uint64_t in[2];
 	uint64_t out;
 };
@@ -23,19 +23,19 @@ static void things_init(struct things *t)
 	rill_mutex_init(&t->mutex);
 	rill_notify_init(&t->notify);
 	CHECK(rill_oneshot_create(sizeof(uint64_t), &t->oneshot), ==, 0);
-	CHECK(rill_mpsc_create(1, sizeof(uint64_t), &t->empty), ==, 0);
-	CHECK(rill_mpsc_create(1, sizeof(uint64_t), &t->full), ==, 0);
+	CHECK(rill_channel_create(1, sizeof(uint64_t), &t->empty), ==, 0);
+	CHECK(rill_channel_create(1, sizeof(uint64_t), &t->full), ==, 0);
 	CHECK(rill_mutex_lock(&t->mutex), ==, 0);
-	CHECK(rill_mpsc_send(t->full, &msg), ==, 0);
+	CHECK(rill_channel_send(t->full, &msg), ==, 0);
 }
 
 static void things_fini(struct things *t)
 {
 	rill_oneshot_close_receiver(t->oneshot);
-	rill_mpsc_close_sender(t->empty);
-	rill_mpsc_close_receiver(t->empty);
-	rill_mpsc_close_sender(t->full);
-	rill_mpsc_close_receiver(t->full);
+	rill_channel_close_sender(t->empty);
+	rill_channel_close_receiver(t->empty);
+	rill_channel_close_sender(t->full);
+	rill_channel_close_receiver(t->full);
 }
 
 static void prepare(struct things *t, struct rill_case *cases, uint64_t deadline_ns)
@@ -43,8 +43,8 @@ static void prepare(struct things *t, struct rill_case *cases, uint64_t deadline
 	rill_case_mutex_lock(&cases[MUTEX], &t->mutex);
 	rill_case_notify(&cases[NOTIFY], &t->notify);
 	rill_case_oneshot_recv(&cases[ONESHOT], t->oneshot, &t->in[0]);
-	rill_case_mpsc_recv(&cases[RECV], t->empty, &t->in[1]);
-	rill_case_mpsc_send(&cases[SEND], t->full, &t->out);
+	rill_case_channel_recv(&cases[RECV], t->empty, &t->in[1]);
+	rill_case_channel_send(&cases[SEND], t->full, &t->out);
 	rill_case_sleep_until(&cases[SLEEP], deadline_ns);
 }
 
@@ -72,9 +72,9 @@ static void provide(struct things *t, int which)
 	if (which == ONESHOT)
 		CHECK(rill_oneshot_send(t->oneshot, &msg), ==, 0);
 	if (which == RECV)
-		CHECK(rill_mpsc_try_send(t->empty, &msg), ==, 0);
+		CHECK(rill_channel_try_send(t->empty, &msg), ==, 0);
 	if (which == SEND)
-		CHECK(rill_mpsc_try_recv(t->full, &got), ==, 0);
+		CHECK(rill_channel_try_recv(t->full, &got), ==, 0);
 }
 
 /* Is it still to be had? Takes it. */
@@ -95,7 +95,7 @@ static void check_taken(struct things *t, int which)
 	if (which == RECV)
 		CHECK(t->in[1], ==, 40u + RECV);
 	if (which == SEND)
-		CHECK(rill_mpsc_len(t->full), ==, 1u);
+		CHECK(rill_channel_len(t->full), ==, 1u);
 }
 
 TASK_TEST(each_kind_wakes_the_select)
@@ -241,7 +241,7 @@ TASK_TEST(biased_looks_in_order_and_fair_does_not)
 #define MESSAGES STRESS(500)
 
 struct web {
-	struct rill_mpsc *ch[2];
+	struct rill_channel *ch[2];
 	RILL_ATOMIC(uint64_t) sent;
 };
 
@@ -253,8 +253,8 @@ static void *send_anywhere(void *arg)
 	for (uint64_t i = 1; i <= MESSAGES; i++) {
 		struct rill_case cases[2];
 
-		rill_case_mpsc_send(&cases[0], w->ch[0], &i);
-		rill_case_mpsc_send(&cases[1], w->ch[1], &i);
+		rill_case_channel_send(&cases[0], w->ch[0], &i);
+		rill_case_channel_send(&cases[1], w->ch[1], &i);
 		int at = rill_select(cases, 2, 0);
 
 		if (at < 0)
@@ -277,7 +277,7 @@ static uint64_t recv_anywhere(struct web *w)
 		unsigned first = open[0] ? 0 : 1, n = open[0] + open[1];
 
 		for (unsigned i = 0; i < n; i++)
-			rill_case_mpsc_recv(&cases[i], w->ch[first + i], &msg[first + i]);
+			rill_case_channel_recv(&cases[i], w->ch[first + i], &msg[first + i]);
 		int at = rill_select(cases, n, 0);
 
 		CHECK(at, >=, 0);
@@ -303,8 +303,8 @@ static void stress_web(bool thread, bool abort)
 	struct web w = {.sent = 0};
 	pthread_t receiver;
 
-	CHECK(rill_mpsc_create(1, sizeof(uint64_t), &w.ch[0]), ==, 0);
-	CHECK(rill_mpsc_create(3, sizeof(uint64_t), &w.ch[1]), ==, 0);
+	CHECK(rill_channel_create(1, sizeof(uint64_t), &w.ch[0]), ==, 0);
+	CHECK(rill_channel_create(3, sizeof(uint64_t), &w.ch[1]), ==, 0);
 	for (unsigned i = 0; i < TASKS; i++)
 		t[i] = spawn(send_anywhere, &w);
 	struct rill_task *task = NULL;
@@ -319,16 +319,16 @@ static void stress_web(bool thread, bool abort)
 	}
 	for (unsigned i = 0; i < TASKS; i++)
 		join(t[i]);
-	rill_mpsc_close_sender(w.ch[0]);
-	rill_mpsc_close_sender(w.ch[1]);
+	rill_channel_close_sender(w.ch[0]);
+	rill_channel_close_sender(w.ch[1]);
 	if (thread)
 		thread_join(receiver);
 	else
 		join(task);
 	if (!abort)
 		CHECK(w.sent, ==, (uint64_t)TASKS * MESSAGES * (MESSAGES + 1) / 2);
-	rill_mpsc_close_receiver(w.ch[0]);
-	rill_mpsc_close_receiver(w.ch[1]);
+	rill_channel_close_receiver(w.ch[0]);
+	rill_channel_close_receiver(w.ch[1]);
 }
 
 STRESS_TEST(stress_two_channels)

@@ -10,7 +10,7 @@
  * A plain receive has the message copied to where it wants it. One in a select is only woken, and
  * the message waits in the ring: it may turn out to have completed another case.
  */
-#include <rill/sync.h>
+#include <rill/channel.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,19 +20,19 @@
 #include "runtime/await.h"
 
 /* How a waiting node is served, in its value. */
-enum mpsc_hand_over {
+enum hand_over {
 	COPY,	 /* its message is copied for it: it waits for nothing else */
 	PROMISE, /* it sends or receives itself when it runs */
 };
 
-struct rill_mpsc {
+struct rill_channel {
 	struct rill_spinlock lock; /* of all below */
 	bool receiver_gone;
 	size_t capacity;
 	size_t msg_size;
 	size_t head;		 /* the slot of the oldest message */
 	size_t tail;		 /* the slot of the next one */
-	RILL_ATOMIC(size_t) len; /* read without the lock by rill_mpsc_len() */
+	RILL_ATOMIC(size_t) len; /* read without the lock by rill_channel_len() */
 	size_t promised;
 	size_t senders;
 	struct rill_await *receiver; /* armed, and not woken yet */
@@ -49,7 +49,7 @@ static RILL_ALWAYS_INLINE void copy(void *to, const void *from, size_t size)
 		memcpy(to, from, size);
 }
 
-static size_t slot_after(const struct rill_mpsc *ch, size_t slot)
+static size_t slot_after(const struct rill_channel *ch, size_t slot)
 {
 	return slot + 1 == ch->capacity ? 0 : slot + 1;
 }
@@ -57,7 +57,7 @@ static size_t slot_after(const struct rill_mpsc *ch, size_t slot)
 /* ---- under the lock ---- */
 
 /* There is room, by count or by promise. */
-static void push_locked(struct rill_mpsc *ch, const void *msg, struct rill_wake_batch *batch)
+static void push_locked(struct rill_channel *ch, const void *msg, struct rill_wake_batch *batch)
 {
 	struct rill_await *receiver = ch->receiver;
 
@@ -77,7 +77,7 @@ static void push_locked(struct rill_mpsc *ch, const void *msg, struct rill_wake_
 }
 
 /* What is free is the first waiters'. */
-static void refill_locked(struct rill_mpsc *ch, struct rill_wake_batch *batch)
+static void refill_locked(struct rill_channel *ch, struct rill_wake_batch *batch)
 {
 	struct rill_await *aw;
 
@@ -92,7 +92,7 @@ static void refill_locked(struct rill_mpsc *ch, struct rill_wake_batch *batch)
 	}
 }
 
-static int send_locked(struct rill_mpsc *ch, const void *msg, struct rill_wake_batch *batch)
+static int send_locked(struct rill_channel *ch, const void *msg, struct rill_wake_batch *batch)
 {
 	if (RILL_UNLIKELY(ch->receiver_gone))
 		return -EPIPE;
@@ -102,7 +102,7 @@ static int send_locked(struct rill_mpsc *ch, const void *msg, struct rill_wake_b
 	return 0;
 }
 
-static int recv_locked(struct rill_mpsc *ch, void *ret_msg, struct rill_wake_batch *batch)
+static int recv_locked(struct rill_channel *ch, void *ret_msg, struct rill_wake_batch *batch)
 {
 	if (ch->len == 0)
 		return ch->senders == 0 ? -EPIPE : -EAGAIN;
@@ -115,7 +115,7 @@ static int recv_locked(struct rill_mpsc *ch, void *ret_msg, struct rill_wake_bat
 
 /* ---- sending ---- */
 
-int rill_mpsc_try_send(struct rill_mpsc *ch, const void *msg)
+int rill_channel_try_send(struct rill_channel *ch, const void *msg)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 
@@ -129,13 +129,13 @@ int rill_mpsc_try_send(struct rill_mpsc *ch, const void *msg)
 
 static int send_try(struct rill_await *aw)
 {
-	return rill_mpsc_try_send(aw->obj, aw->arg);
+	return rill_channel_try_send(aw->obj, aw->arg);
 }
 
 static int send_arm(struct rill_await *aw)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
-	struct rill_mpsc *ch = aw->obj;
+	struct rill_channel *ch = aw->obj;
 
 	rill_spin_lock(&ch->lock);
 	int r = send_locked(ch, aw->arg, &batch);
@@ -148,7 +148,7 @@ static int send_arm(struct rill_await *aw)
 }
 
 /* A promise is kept, or passed on; one of a channel without receiver is worth nothing. */
-static int redeem_locked(struct rill_mpsc *ch, struct rill_await *aw, bool take,
+static int redeem_locked(struct rill_channel *ch, struct rill_await *aw, bool take,
 			 struct rill_wake_batch *batch)
 {
 	ch->promised--;
@@ -161,7 +161,7 @@ static int redeem_locked(struct rill_mpsc *ch, struct rill_await *aw, bool take,
 	return take ? 0 : -EAGAIN;
 }
 
-static int granted_locked(struct rill_mpsc *ch, struct rill_await *aw, bool take,
+static int granted_locked(struct rill_channel *ch, struct rill_await *aw, bool take,
 			  struct rill_wake_batch *batch)
 {
 	if (aw->value == PROMISE)
@@ -173,7 +173,7 @@ static int granted_locked(struct rill_mpsc *ch, struct rill_await *aw, bool take
 static int send_disarm(struct rill_await *aw, bool take)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
-	struct rill_mpsc *ch = aw->obj;
+	struct rill_channel *ch = aw->obj;
 	int r = -EAGAIN;
 
 	rill_spin_lock(&ch->lock);
@@ -186,18 +186,18 @@ static int send_disarm(struct rill_await *aw, bool take)
 }
 
 static const struct rill_await_ops send_ops = {
-	.what = "mpsc send",
+	.what = "channel send",
 	.try = send_try,
 	.arm = send_arm,
 	.disarm = send_disarm,
 };
 
-int rill_mpsc_send(struct rill_mpsc *ch, const void *msg)
+int rill_channel_send(struct rill_channel *ch, const void *msg)
 {
 	return rill_await_on(&send_ops, ch, (void *)(uintptr_t)msg);
 }
 
-void rill_case_mpsc_send(struct rill_case *c, struct rill_mpsc *ch, const void *msg)
+void rill_case_channel_send(struct rill_case *c, struct rill_channel *ch, const void *msg)
 {
 	struct rill_await *aw = rill_await_of(c);
 
@@ -207,7 +207,7 @@ void rill_case_mpsc_send(struct rill_case *c, struct rill_mpsc *ch, const void *
 
 /* ---- receiving ---- */
 
-int rill_mpsc_try_recv(struct rill_mpsc *ch, void *ret_msg)
+int rill_channel_try_recv(struct rill_channel *ch, void *ret_msg)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 
@@ -221,13 +221,13 @@ int rill_mpsc_try_recv(struct rill_mpsc *ch, void *ret_msg)
 
 static int recv_try(struct rill_await *aw)
 {
-	return rill_mpsc_try_recv(aw->obj, aw->arg);
+	return rill_channel_try_recv(aw->obj, aw->arg);
 }
 
 static int recv_arm(struct rill_await *aw)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
-	struct rill_mpsc *ch = aw->obj;
+	struct rill_channel *ch = aw->obj;
 
 	rill_spin_lock(&ch->lock);
 	int r = recv_locked(ch, aw->arg, &batch);
@@ -244,7 +244,7 @@ static int recv_arm(struct rill_await *aw)
 static int recv_disarm(struct rill_await *aw, bool take)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
-	struct rill_mpsc *ch = aw->obj;
+	struct rill_channel *ch = aw->obj;
 
 	rill_spin_lock(&ch->lock);
 	if (ch->receiver == aw)
@@ -261,18 +261,18 @@ static int recv_disarm(struct rill_await *aw, bool take)
 }
 
 static const struct rill_await_ops recv_ops = {
-	.what = "mpsc recv",
+	.what = "channel recv",
 	.try = recv_try,
 	.arm = recv_arm,
 	.disarm = recv_disarm,
 };
 
-int rill_mpsc_recv(struct rill_mpsc *ch, void *ret_msg)
+int rill_channel_recv(struct rill_channel *ch, void *ret_msg)
 {
 	return rill_await_on(&recv_ops, ch, ret_msg);
 }
 
-void rill_case_mpsc_recv(struct rill_case *c, struct rill_mpsc *ch, void *ret_msg)
+void rill_case_channel_recv(struct rill_case *c, struct rill_channel *ch, void *ret_msg)
 {
 	struct rill_await *aw = rill_await_of(c);
 
@@ -280,33 +280,33 @@ void rill_case_mpsc_recv(struct rill_case *c, struct rill_mpsc *ch, void *ret_ms
 	aw->value = PROMISE;
 }
 
-size_t rill_mpsc_len(const struct rill_mpsc *ch)
+size_t rill_channel_len(const struct rill_channel *ch)
 {
 	return rill_load_relaxed(&ch->len);
 }
 
 /* ---- the halves ---- */
 
-int rill_mpsc_create(size_t capacity, size_t msg_size, struct rill_mpsc **ret_ch)
+int rill_channel_create(size_t capacity, size_t msg_size, struct rill_channel **ret_ch)
 {
 	size_t bytes;
 
 	if (capacity == 0 || msg_size == 0)
 		return -EINVAL;
 	if (__builtin_mul_overflow(capacity, msg_size, &bytes) ||
-	    __builtin_add_overflow(bytes, sizeof(struct rill_mpsc), &bytes))
+	    __builtin_add_overflow(bytes, sizeof(struct rill_channel), &bytes))
 		return -ENOMEM;
-	struct rill_mpsc *ch = malloc(bytes);
+	struct rill_channel *ch = malloc(bytes);
 
 	if (!ch)
 		return -ENOMEM;
-	*ch = (struct rill_mpsc){.capacity = capacity, .msg_size = msg_size, .senders = 1};
+	*ch = (struct rill_channel){.capacity = capacity, .msg_size = msg_size, .senders = 1};
 	rill_list_init(&ch->queue);
 	*ret_ch = ch;
 	return 0;
 }
 
-void rill_mpsc_add_sender(struct rill_mpsc *ch)
+void rill_channel_add_sender(struct rill_channel *ch)
 {
 	rill_spin_lock(&ch->lock);
 	RILL_ASSERT(ch->senders > 0); /* only who is a sender can make another */
@@ -314,7 +314,7 @@ void rill_mpsc_add_sender(struct rill_mpsc *ch)
 	rill_spin_unlock(&ch->lock);
 }
 
-void rill_mpsc_close_sender(struct rill_mpsc *ch)
+void rill_channel_close_sender(struct rill_channel *ch)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 
@@ -333,7 +333,7 @@ void rill_mpsc_close_sender(struct rill_mpsc *ch)
 		free(ch);
 }
 
-void rill_mpsc_close_receiver(struct rill_mpsc *ch)
+void rill_channel_close_receiver(struct rill_channel *ch)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 	struct rill_await *aw;

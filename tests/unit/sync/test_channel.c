@@ -1,72 +1,72 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/sync/sync_test.h"
 
-static struct rill_mpsc *create(size_t capacity)
+static struct rill_channel *create(size_t capacity)
 {
-	struct rill_mpsc *ch;
+	struct rill_channel *ch;
 
-	CHECK(rill_mpsc_create(capacity, sizeof(uint64_t), &ch), ==, 0);
+	CHECK(rill_channel_create(capacity, sizeof(uint64_t), &ch), ==, 0);
 	return ch;
 }
 
-static void close_both(struct rill_mpsc *ch)
+static void close_both(struct rill_channel *ch)
 {
-	rill_mpsc_close_sender(ch);
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_sender(ch);
+	rill_channel_close_receiver(ch);
 }
 
-static int try_send(struct rill_mpsc *ch, uint64_t msg)
+static int try_send(struct rill_channel *ch, uint64_t msg)
 {
-	return rill_mpsc_try_send(ch, &msg);
+	return rill_channel_try_send(ch, &msg);
 }
 
-static void expect(struct rill_mpsc *ch, uint64_t msg)
+static void expect(struct rill_channel *ch, uint64_t msg)
 {
 	uint64_t got = ~msg;
 
-	CHECK(rill_mpsc_recv(ch, &got), ==, 0);
+	CHECK(rill_channel_recv(ch, &got), ==, 0);
 	CHECK(got, ==, msg);
 }
 
 static int send_once(struct call *c)
 {
-	return rill_mpsc_send(c->obj, &c->msg);
+	return rill_channel_send(c->obj, &c->msg);
 }
 
 static int recv_once(struct call *c)
 {
-	return rill_mpsc_recv(c->obj, &c->msg);
+	return rill_channel_recv(c->obj, &c->msg);
 }
 
 static void bad_sizes(void **state)
 {
-	struct rill_mpsc *ch;
+	struct rill_channel *ch;
 
-	assert_int_equal(rill_mpsc_create(0, 8, &ch), -EINVAL);
-	assert_int_equal(rill_mpsc_create(8, 0, &ch), -EINVAL);
-	assert_int_equal(rill_mpsc_create(SIZE_MAX / 2, 8, &ch), -ENOMEM);
-	assert_int_equal(rill_mpsc_create(1, SIZE_MAX, &ch), -ENOMEM);
+	assert_int_equal(rill_channel_create(0, 8, &ch), -EINVAL);
+	assert_int_equal(rill_channel_create(8, 0, &ch), -EINVAL);
+	assert_int_equal(rill_channel_create(SIZE_MAX / 2, 8, &ch), -ENOMEM);
+	assert_int_equal(rill_channel_create(1, SIZE_MAX, &ch), -ENOMEM);
 }
 
 static void in_order_and_bounded(void **state)
 {
-	struct rill_mpsc *ch = create(3);
+	struct rill_channel *ch = create(3);
 	uint64_t msg;
 
-	assert_int_equal(rill_mpsc_try_recv(ch, &msg), -EAGAIN);
+	assert_int_equal(rill_channel_try_recv(ch, &msg), -EAGAIN);
 	for (uint64_t round = 0; round < 10; round++) {
 		for (uint64_t i = 0; i < 3; i++)
 			assert_int_equal(try_send(ch, round + i), 0);
 		assert_int_equal(try_send(ch, 0), -EAGAIN);
-		assert_int_equal(rill_mpsc_len(ch), 3);
+		assert_int_equal(rill_channel_len(ch), 3);
 		/* two out, one in: the ring wraps at every place */
 		expect(ch, round);
 		expect(ch, round + 1);
-		assert_int_equal(rill_mpsc_len(ch), 1);
+		assert_int_equal(rill_channel_len(ch), 1);
 		assert_int_equal(try_send(ch, 99), 0);
 		expect(ch, round + 2);
 		expect(ch, 99);
-		assert_int_equal(rill_mpsc_len(ch), 0);
+		assert_int_equal(rill_channel_len(ch), 0);
 	}
 	close_both(ch);
 }
@@ -77,14 +77,14 @@ static void messages_of_any_size(void **state)
 
 	for (unsigned s = 0; s < RILL_ARRAY_SIZE(sizes); s++) {
 		unsigned char in[1000], out[1000];
-		struct rill_mpsc *ch;
+		struct rill_channel *ch;
 
-		assert_int_equal(rill_mpsc_create(5, sizes[s], &ch), 0);
+		assert_int_equal(rill_channel_create(5, sizes[s], &ch), 0);
 		for (int i = 0; i < 13; i++) {
 			memset(in, i + 1, sizeof(in));
 			memset(out, 0, sizeof(out));
-			assert_int_equal(rill_mpsc_send(ch, in), 0);
-			assert_int_equal(rill_mpsc_recv(ch, out), 0);
+			assert_int_equal(rill_channel_send(ch, in), 0);
+			assert_int_equal(rill_channel_recv(ch, out), 0);
 			assert_memory_equal(in, out, sizes[s]);
 			/* and not a byte more */
 			if (sizes[s] < sizeof(out))
@@ -96,38 +96,38 @@ static void messages_of_any_size(void **state)
 
 static void closed_by_the_senders(void **state)
 {
-	struct rill_mpsc *ch = create(4);
+	struct rill_channel *ch = create(4);
 	uint64_t msg;
 
-	rill_mpsc_add_sender(ch);
+	rill_channel_add_sender(ch);
 	assert_int_equal(try_send(ch, 1), 0);
-	rill_mpsc_close_sender(ch);
+	rill_channel_close_sender(ch);
 	assert_int_equal(try_send(ch, 2), 0);
-	rill_mpsc_close_sender(ch);
+	rill_channel_close_sender(ch);
 	/* what was sent comes first */
 	expect(ch, 1);
 	expect(ch, 2);
-	assert_int_equal(rill_mpsc_recv(ch, &msg), -EPIPE);
-	assert_int_equal(rill_mpsc_try_recv(ch, &msg), -EPIPE);
-	rill_mpsc_close_receiver(ch);
+	assert_int_equal(rill_channel_recv(ch, &msg), -EPIPE);
+	assert_int_equal(rill_channel_try_recv(ch, &msg), -EPIPE);
+	rill_channel_close_receiver(ch);
 }
 
 static void closed_by_the_receiver(void **state)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 	uint64_t msg = 1;
 
 	assert_int_equal(try_send(ch, 1), 0);
-	rill_mpsc_close_receiver(ch);
-	assert_int_equal(rill_mpsc_len(ch), 0);
-	assert_int_equal(rill_mpsc_send(ch, &msg), -EPIPE);
+	rill_channel_close_receiver(ch);
+	assert_int_equal(rill_channel_len(ch), 0);
+	assert_int_equal(rill_channel_send(ch, &msg), -EPIPE);
 	assert_int_equal(try_send(ch, 1), -EPIPE);
-	rill_mpsc_close_sender(ch);
+	rill_channel_close_sender(ch);
 }
 
 TASK_TEST(waiting_receiver_is_woken)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 	struct call c = {.fn = recv_once, .obj = ch};
 
 	call_start(&c);
@@ -135,22 +135,22 @@ TASK_TEST(waiting_receiver_is_woken)
 	CHECK(call_join(&c), ==, 0);
 	CHECK(c.msg, ==, 5u);
 	call_start(&c);
-	rill_mpsc_close_sender(ch);
+	rill_channel_close_sender(ch);
 	CHECK(call_join(&c), ==, -EPIPE);
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_receiver(ch);
 	return NULL;
 }
 
 TASK_TEST(senders_get_room_in_order)
 {
-	struct rill_mpsc *ch = create(2);
+	struct rill_channel *ch = create(2);
 	struct call c[6];
 
 	for (unsigned i = 0; i < 6; i++) {
 		c[i] = (struct call){.fn = send_once, .obj = ch, .msg = i};
 		call_start(&c[i]);
 	}
-	CHECK(rill_mpsc_len(ch), ==, 2u);
+	CHECK(rill_channel_len(ch), ==, 2u);
 	for (unsigned i = 0; i < 6; i++)
 		expect(ch, i);
 	for (unsigned i = 0; i < 6; i++)
@@ -161,14 +161,14 @@ TASK_TEST(senders_get_room_in_order)
 
 TASK_TEST(room_is_the_waiters_without_barging)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 	struct call c = {.fn = send_once, .obj = ch, .msg = 2};
 
 	CHECK(try_send(ch, 1), ==, 0);
 	call_start(&c);
 	expect(ch, 1);
 	/* the waiter has not run yet, and its message is there all the same */
-	CHECK(rill_mpsc_len(ch), ==, 1u);
+	CHECK(rill_channel_len(ch), ==, 1u);
 	CHECK(try_send(ch, 3), ==, -EAGAIN);
 	expect(ch, 2);
 	CHECK(call_join(&c), ==, 0);
@@ -181,7 +181,7 @@ static int send_case(struct call *c)
 {
 	struct rill_case sole;
 
-	rill_case_mpsc_send(&sole, c->obj, &c->msg);
+	rill_case_channel_send(&sole, c->obj, &c->msg);
 	int i = rill_select(&sole, 1, 0);
 
 	return i < 0 ? i : sole.result;
@@ -189,13 +189,13 @@ static int send_case(struct call *c)
 
 TASK_TEST(room_is_promised_to_a_select_without_barging)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 	struct call c = {.fn = send_case, .obj = ch, .msg = 2};
 
 	CHECK(try_send(ch, 1), ==, 0);
 	call_start(&c);
 	expect(ch, 1);
-	CHECK(rill_mpsc_len(ch), ==, 0u);
+	CHECK(rill_channel_len(ch), ==, 0u);
 	CHECK(try_send(ch, 3), ==, -EAGAIN);
 	expect(ch, 2);
 	CHECK(call_join(&c), ==, 0);
@@ -206,7 +206,7 @@ TASK_TEST(room_is_promised_to_a_select_without_barging)
 
 TASK_TEST(waiting_senders_see_the_receiver_go)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 	struct call queued = {.fn = send_once, .obj = ch, .msg = 3};
 	struct call promised = {.fn = send_case, .obj = ch, .msg = 2};
 
@@ -214,16 +214,16 @@ TASK_TEST(waiting_senders_see_the_receiver_go)
 	call_start(&promised);
 	call_start(&queued);
 	expect(ch, 1);
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_receiver(ch);
 	CHECK(call_join(&promised), ==, -EPIPE);
 	CHECK(call_join(&queued), ==, -EPIPE);
-	rill_mpsc_close_sender(ch);
+	rill_channel_close_sender(ch);
 	return NULL;
 }
 
 TASK_TEST(cancelled_send_is_not_sent)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 	struct call aborted = {.fn = send_once, .obj = ch, .msg = 77}, cancelled = aborted;
 	struct call late = aborted, patient = aborted;
 	uint64_t msg;
@@ -243,7 +243,7 @@ TASK_TEST(cancelled_send_is_not_sent)
 	expect(ch, 1);
 	expect(ch, 2);
 	CHECK(call_join(&patient), ==, 0);
-	CHECK(rill_mpsc_try_recv(ch, &msg), ==, -EAGAIN);
+	CHECK(rill_channel_try_recv(ch, &msg), ==, -EAGAIN);
 	rill_token_destroy(cancelled.token);
 	close_both(ch);
 	return NULL;
@@ -251,7 +251,7 @@ TASK_TEST(cancelled_send_is_not_sent)
 
 TASK_TEST(abort_after_the_promise_loses_no_room)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 	struct call a = {.fn = send_case, .obj = ch, .msg = 2}, b = a;
 
 	b.msg = 3;
@@ -272,7 +272,7 @@ TASK_TEST(abort_after_the_promise_loses_no_room)
 
 TASK_TEST(cancelled_receive_loses_no_message)
 {
-	struct rill_mpsc *ch = create(2);
+	struct rill_channel *ch = create(2);
 	struct call c = {.fn = recv_once, .obj = ch};
 	struct call late = {.fn = recv_once, .obj = ch, .deadline_ns = rill_after(RILL_SEC)};
 
@@ -297,14 +297,14 @@ static int send_either(struct call *c)
 {
 	struct rill_case cases[2];
 
-	rill_case_mpsc_send(&cases[0], c->obj, &c->msg);
-	rill_case_mpsc_send(&cases[1], c->other, &c->msg);
+	rill_case_channel_send(&cases[0], c->obj, &c->msg);
+	rill_case_channel_send(&cases[1], c->other, &c->msg);
 	return rill_select(cases, 2, RILL_SELECT_BIASED);
 }
 
 TASK_TEST(select_passes_the_second_promise_on)
 {
-	struct rill_mpsc *first = create(1), *second = create(1);
+	struct rill_channel *first = create(1), *second = create(1);
 	struct call either = {.fn = send_either, .obj = first, .other = second, .msg = 7};
 	struct call next = {.fn = send_once, .obj = second, .msg = 8};
 	uint64_t msg;
@@ -320,7 +320,7 @@ TASK_TEST(select_passes_the_second_promise_on)
 	expect(first, 7);
 	CHECK(call_join(&next), ==, 0);
 	expect(second, 8);
-	CHECK(rill_mpsc_try_recv(second, &msg), ==, -EAGAIN);
+	CHECK(rill_channel_try_recv(second, &msg), ==, -EAGAIN);
 	CHECK(try_send(second, 9), ==, 0);
 	close_both(first);
 	close_both(second);
@@ -331,14 +331,14 @@ static int recv_either(struct call *c)
 {
 	struct rill_case cases[2];
 
-	rill_case_mpsc_recv(&cases[0], c->obj, &c->msg);
-	rill_case_mpsc_recv(&cases[1], c->other, &c->msg);
+	rill_case_channel_recv(&cases[0], c->obj, &c->msg);
+	rill_case_channel_recv(&cases[1], c->other, &c->msg);
 	return rill_select(cases, 2, RILL_SELECT_BIASED);
 }
 
 TASK_TEST(select_leaves_the_second_message)
 {
-	struct rill_mpsc *first = create(1), *second = create(1);
+	struct rill_channel *first = create(1), *second = create(1);
 	struct call either = {.fn = recv_either, .obj = first, .other = second};
 
 	call_start(&either);
@@ -356,7 +356,7 @@ TASK_TEST(select_leaves_the_second_message)
 #define MESSAGES STRESS(400)
 
 struct sender {
-	struct rill_mpsc *ch;
+	struct rill_channel *ch;
 	uint64_t id;
 	uint64_t sent;
 	bool began;
@@ -372,16 +372,16 @@ static void *send_many(void *arg)
 
 		struct call c = {.obj = s->ch, .msg = msg};
 
-		if ((s->id % 2 ? send_case(&c) : rill_mpsc_send(s->ch, &msg)) < 0)
+		if ((s->id % 2 ? send_case(&c) : rill_channel_send(s->ch, &msg)) < 0)
 			break;
 		s->sent++;
 	}
-	rill_mpsc_close_sender(s->ch);
+	rill_channel_close_sender(s->ch);
 	return NULL;
 }
 
 struct receiver {
-	struct rill_mpsc *ch;
+	struct rill_channel *ch;
 	uint64_t got[SENDERS]; /* so many of each sender, in order */
 };
 
@@ -390,25 +390,25 @@ static void *recv_all(void *arg)
 	struct receiver *r = arg;
 	uint64_t msg;
 
-	while (rill_mpsc_recv(r->ch, &msg) == 0) {
+	while (rill_channel_recv(r->ch, &msg) == 0) {
 		CHECK((uint64_t)(uint32_t)msg, ==, r->got[msg >> 32]);
 		r->got[msg >> 32]++;
 	}
 	return NULL;
 }
 
-static void senders_init(struct sender *s, unsigned n, struct rill_mpsc *ch)
+static void senders_init(struct sender *s, unsigned n, struct rill_channel *ch)
 {
 	for (unsigned i = 0; i < n; i++) {
 		s[i] = (struct sender){.ch = ch, .id = i};
-		rill_mpsc_add_sender(ch);
+		rill_channel_add_sender(ch);
 	}
-	rill_mpsc_close_sender(ch);
+	rill_channel_close_sender(ch);
 }
 
 static void stress_tasks(size_t capacity)
 {
-	struct rill_mpsc *ch = create(capacity);
+	struct rill_channel *ch = create(capacity);
 	struct receiver r = {.ch = ch};
 	struct sender s[SENDERS];
 	struct rill_task *t[SENDERS];
@@ -421,7 +421,7 @@ static void stress_tasks(size_t capacity)
 		join(t[i]);
 		CHECK(r.got[i], ==, (uint64_t)MESSAGES);
 	}
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_receiver(ch);
 }
 
 STRESS_TEST(stress_of_many_senders)
@@ -434,7 +434,7 @@ STRESS_TEST(stress_of_many_senders)
 
 STRESS_TEST(stress_with_plain_threads)
 {
-	struct rill_mpsc *ch = create(4);
+	struct rill_channel *ch = create(4);
 	struct receiver r = {.ch = ch};
 	struct sender s[10];
 	struct rill_task *t[8];
@@ -453,14 +453,14 @@ STRESS_TEST(stress_with_plain_threads)
 	thread_join(receiver);
 	for (unsigned i = 0; i < 10; i++)
 		CHECK(r.got[i], ==, (uint64_t)MESSAGES);
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_receiver(ch);
 	return NULL;
 }
 
 /* What a send says is what happened: received so many times as it returned 0. */
 STRESS_TEST(stress_aborted_senders)
 {
-	struct rill_mpsc *ch = create(3);
+	struct rill_channel *ch = create(3);
 	struct receiver r = {.ch = ch};
 	struct sender s[SENDERS];
 	struct rill_task *t[SENDERS], *receiver;
@@ -480,19 +480,19 @@ STRESS_TEST(stress_aborted_senders)
 		join(t[i]);
 		/* one that never began did not close its half either */
 		if (!s[i].began)
-			rill_mpsc_close_sender(ch);
+			rill_channel_close_sender(ch);
 	}
 	join(receiver);
 	for (unsigned i = 0; i < SENDERS; i++)
 		CHECK(r.got[i], ==, s[i].sent);
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_receiver(ch);
 	return NULL;
 }
 
 /* Receivers come and go; each takes up where the one before left off. */
 STRESS_TEST(stress_aborted_receivers)
 {
-	struct rill_mpsc *ch = create(3);
+	struct rill_channel *ch = create(3);
 	struct receiver r = {.ch = ch};
 	struct sender s[8];
 	struct rill_task *t[8];
@@ -513,7 +513,7 @@ STRESS_TEST(stress_aborted_receivers)
 		join(t[i]);
 		CHECK(r.got[i], ==, (uint64_t)MESSAGES);
 	}
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_receiver(ch);
 	return NULL;
 }
 
@@ -521,7 +521,7 @@ STRESS_TEST(stress_aborted_receivers)
 STRESS_TEST(stress_receiver_goes)
 {
 	for (unsigned round = 0; round < STRESS(200); round++) {
-		struct rill_mpsc *ch = create(2);
+		struct rill_channel *ch = create(2);
 		struct sender s[4];
 		struct rill_task *t[4];
 		uint64_t msg;
@@ -530,8 +530,8 @@ STRESS_TEST(stress_receiver_goes)
 		for (unsigned i = 0; i < 4; i++)
 			t[i] = spawn(send_many, &s[i]);
 		for (unsigned i = 0; i < round % 8; i++)
-			CHECK(rill_mpsc_recv(ch, &msg), ==, 0);
-		rill_mpsc_close_receiver(ch);
+			CHECK(rill_channel_recv(ch, &msg), ==, 0);
+		rill_channel_close_receiver(ch);
 		for (unsigned i = 0; i < 4; i++)
 			join(t[i]);
 	}
@@ -560,7 +560,8 @@ static void *run_along(void *arg)
  * How often another task got its turn during n calls of op, none of which has to wait. What is
  * spent by the last of them shows with the next.
  */
-static unsigned turns_of_a_peer(void (*op)(struct rill_mpsc *), struct rill_mpsc *ch, unsigned n)
+static unsigned turns_of_a_peer(void (*op)(struct rill_channel *), struct rill_channel *ch,
+				unsigned n)
 {
 	struct peer p = {.over = false};
 	struct rill_task *t = spawn(run_along, &p);
@@ -577,32 +578,32 @@ static unsigned turns_of_a_peer(void (*op)(struct rill_mpsc *), struct rill_mpsc
 	return runs;
 }
 
-static void round_trip(struct rill_mpsc *ch)
+static void round_trip(struct rill_channel *ch)
 {
 	uint64_t msg = 1;
 
-	CHECK(rill_mpsc_send(ch, &msg), ==, 0);
-	CHECK(rill_mpsc_recv(ch, &msg), ==, 0);
+	CHECK(rill_channel_send(ch, &msg), ==, 0);
+	CHECK(rill_channel_recv(ch, &msg), ==, 0);
 }
 
-static void receive_in_vain(struct rill_mpsc *ch)
+static void receive_in_vain(struct rill_channel *ch)
 {
 	uint64_t msg;
 
-	CHECK(rill_mpsc_recv(ch, &msg), ==, -EPIPE);
+	CHECK(rill_channel_recv(ch, &msg), ==, -EPIPE);
 }
 
-static void send_in_vain(struct rill_mpsc *ch)
+static void send_in_vain(struct rill_channel *ch)
 {
 	uint64_t msg = 1;
 
-	CHECK(rill_mpsc_send(ch, &msg), ==, -EPIPE);
+	CHECK(rill_channel_send(ch, &msg), ==, -EPIPE);
 }
 
 /* Two units each: one of the sender's, one of the receiver's. */
 TASK_TEST(round_trips_let_others_run)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 
 	CHECK(turns_of_a_peer(round_trip, ch, 1024), ==, 1024u / (BUDGET / 2));
 	close_both(ch);
@@ -611,21 +612,21 @@ TASK_TEST(round_trips_let_others_run)
 
 TASK_TEST(receiving_from_nobody_lets_others_run)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 
-	rill_mpsc_close_sender(ch);
+	rill_channel_close_sender(ch);
 	CHECK(turns_of_a_peer(receive_in_vain, ch, 10 * BUDGET), ==, 10u);
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_receiver(ch);
 	return NULL;
 }
 
 TASK_TEST(sending_to_nobody_lets_others_run)
 {
-	struct rill_mpsc *ch = create(1);
+	struct rill_channel *ch = create(1);
 
-	rill_mpsc_close_receiver(ch);
+	rill_channel_close_receiver(ch);
 	CHECK(turns_of_a_peer(send_in_vain, ch, 10 * BUDGET), ==, 10u);
-	rill_mpsc_close_sender(ch);
+	rill_channel_close_sender(ch);
 	return NULL;
 }
 
