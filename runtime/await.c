@@ -79,27 +79,30 @@ static void thread_park(struct rill_waiter *self, uint64_t deadline_ns)
 	rill_exchange_acq_rel(&self->state, 0);
 }
 
-static void task_park(struct rill_task *t, uint64_t deadline_ns, const char *what, const void *obj)
+/* t runs on w, and on another one perhaps when it returns. */
+static RILL_ALWAYS_INLINE void task_park(struct rill_worker *w, struct rill_task *t,
+					 uint64_t deadline_ns, const char *what, const void *obj)
 {
 	rill_store_relaxed(&t->wait_obj, obj);
 	rill_store_relaxed(&t->wait_what, what);
-	if (deadline_ns != UINT64_MAX)
-		rill_task_timer_arm(t, rill_worker_current(), deadline_ns);
-	rill_slice_leave(t, RILL_TASK_PARK);
-	if (t->timer_worker)
+	if (RILL_UNLIKELY(deadline_ns != UINT64_MAX))
+		rill_task_timer_arm(t, w, deadline_ns);
+	rill_slice_leave(w, t, RILL_TASK_PARK);
+	if (RILL_UNLIKELY(t->timer_worker != NULL))
 		rill_task_timer_cancel(t);
 	rill_store_relaxed(&t->wait_what, NULL);
 }
 
 /* For one of several things: that none of them is the one waited for, dumps must know. */
-static void park(struct rill_waiter *self, uint64_t deadline_ns, const struct await_set *set)
+static RILL_NOINLINE void park(struct rill_waiter *self, uint64_t deadline_ns,
+			       const struct await_set *set)
 {
 	const struct rill_await *aw = set_at(set, 0);
+	bool one = set->n == 1;
 
-	if (self->is_task && set->n > 1)
-		task_park(rill_task_of(self), deadline_ns, "select", NULL);
-	else if (self->is_task)
-		task_park(rill_task_of(self), deadline_ns, aw->ops->what, aw->obj);
+	if (self->is_task)
+		task_park(rill_worker_current(), rill_task_of(self), deadline_ns,
+			  one ? aw->ops->what : "select", one ? aw->obj : NULL);
 	else
 		thread_park(self, deadline_ns);
 }
@@ -191,7 +194,7 @@ static void yield_if_spent(struct rill_waiter *self)
 	if (RILL_LIKELY(!self->is_task || w->budget > 0))
 		return;
 	rill_counter_add(&w->metrics.budget_yields, 1);
-	rill_slice_leave(rill_task_of(self), RILL_TASK_YIELD);
+	rill_slice_leave(w, rill_task_of(self), RILL_TASK_YIELD);
 }
 
 /* Cheap look at the scopes with the clock of the current turn; a real one before parking. */
@@ -265,8 +268,21 @@ static RILL_ALWAYS_INLINE int await_set(struct await_set *set, unsigned flags,
 	return r;
 }
 
+/* The loop for all else than await_plain(). */
+static RILL_NOINLINE int await_scoped(struct rill_await *aw, unsigned flags)
+{
+	struct await_set set = {.first = (char *)aw, .stride = sizeof(*aw), .n = 1};
+	struct rill_await *done;
+	int r = await_set(&set, flags, &done);
+
+	/* An inner wait may have eaten a wake that was meant for the one around it. */
+	if ((flags & RILL_AWAIT_UNCANCELLABLE) && set.parked)
+		rill_waiter_renotify(rill_waiter_current());
+	return r;
+}
+
 /* Arms, parks, disarms. */
-static int park_plain(struct rill_await *aw, struct rill_task *t)
+static RILL_ALWAYS_INLINE int park_plain(struct rill_await *aw, struct rill_task *t)
 {
 	const struct rill_await_ops *ops = aw->ops;
 
@@ -275,7 +291,7 @@ static int park_plain(struct rill_await *aw, struct rill_task *t)
 
 	if (r != -EAGAIN)
 		return r;
-	task_park(t, aw->deadline_ns, ops->what, aw->obj);
+	task_park(rill_worker_current(), t, aw->deadline_ns, ops->what, aw->obj);
 	return disarm(aw, true);
 }
 
@@ -283,7 +299,6 @@ static int park_plain(struct rill_await *aw, struct rill_task *t)
  */
 static RILL_ALWAYS_INLINE int await_plain(struct rill_await *aw, struct rill_task *t)
 {
-	const struct rill_await_ops *ops = aw->ops;
 	int r;
 
 	do {
@@ -291,7 +306,7 @@ static RILL_ALWAYS_INLINE int await_plain(struct rill_await *aw, struct rill_tas
 			t->abort_seen = true;
 			return -ECANCELED;
 		}
-		r = ops->arm_only ? -EAGAIN : ops->try(aw);
+		r = aw->ops->arm_only ? -EAGAIN : aw->ops->try(aw);
 		if (r == -EAGAIN)
 			r = park_plain(aw, t);
 	} while (r == -EAGAIN);
@@ -300,21 +315,13 @@ static RILL_ALWAYS_INLINE int await_plain(struct rill_await *aw, struct rill_tas
 
 int rill_await(struct rill_await *aw, unsigned flags)
 {
-	struct await_set set = {.first = (char *)aw, .stride = sizeof(*aw), .n = 1};
 	struct rill_worker *w = rill_worker_current();
 	struct rill_task *t = w ? w->current : NULL;
-	struct rill_await *done = NULL;
 
-	if (RILL_LIKELY(flags == 0 && t && !t->waiter.scope && w->budget > 0)) {
-		w->budget--;
-		return await_plain(aw, t);
-	}
-	int r = await_set(&set, flags, &done);
-
-	/* An inner wait may have eaten a wake that was meant for the one around it. */
-	if ((flags & RILL_AWAIT_UNCANCELLABLE) && set.parked)
-		rill_waiter_renotify(rill_waiter_current());
-	return r;
+	if (RILL_UNLIKELY(flags != 0 || !t || t->waiter.scope || w->budget == 0))
+		return await_scoped(aw, flags);
+	w->budget--;
+	return await_plain(aw, t);
 }
 
 int rill_select(struct rill_case *cases, unsigned n, unsigned flags)

@@ -66,6 +66,7 @@ void rill_observe_enable(struct rill_runtime *rt)
 	if (!rt->ticks_are_ns)
 		rill_ticks_to_ns(0);
 	rill_store_relaxed(&rt->observed, true);
+	rill_schedule_attend(rt, RILL_ATTEND_OBSERVED);
 }
 
 uint64_t rill_observe_ticks(const struct rill_runtime *rt)

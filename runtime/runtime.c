@@ -29,6 +29,8 @@ static int worker_init(struct rill_runtime *rt, unsigned i)
 	w->slices_to_poll = w->poll_interval;
 	w->inject_interval = rt->o.inject_interval ? rt->o.inject_interval : 31;
 	w->alone = rt->worker_count == 1;
+	w->no_lifo = rt->o.no_lifo;
+	w->attention = rt->o.shuffle ? RILL_ATTEND_URGENT : 0;
 	rill_rand_init(&w->rand, rt->o.seed + i);
 	rill_queue_init(&w->queue);
 	rill_queue_init(&w->urgent);
@@ -154,7 +156,6 @@ static struct rill_runtime *runtime_alloc(const struct rill_runtime_options *o)
 	snprintf(rt->name, sizeof(rt->name), "%s", o->name);
 	rt->id = rill_fetch_add_relaxed(&next_runtime_id, 1);
 	rt->worker_count = o->workers;
-	rt->any_urgent = o->shuffle;
 	rill_clock_set(rt, o->start_paused, o->start_paused ? (int64_t)rill_clock_mono() : 0);
 	/* all workers count as awake from the start */
 	rt->idle.word = o->workers << 16;

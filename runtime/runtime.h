@@ -44,6 +44,13 @@ struct rill_idle_state {
 	struct rill_worker *sleepers; /* a stack, linked by sleep_next */
 };
 
+/* struct rill_worker.attention: what is not for the short way from slice to slice. */
+enum rill_attention {
+	RILL_ATTEND_INBOX = 1,	  /* there are tasks in the inbox; taken back by the owner */
+	RILL_ATTEND_URGENT = 2,	  /* there has been an urgent task, or shuffle; stays */
+	RILL_ATTEND_OBSERVED = 4, /* rt->observed; stays */
+};
+
 struct rill_worker {
 	/* Read by all, written rarely. */
 	struct rill_runtime *rt;
@@ -53,8 +60,9 @@ struct rill_worker {
 
 	/* The owner's, on every slice. */
 	struct rill_task *current RILL_CACHE_ALIGNED;
-	struct rill_task *previous;  /* has left its slice; whoever runs next finishes it */
-	struct rill_context context; /* of the loop, while a task runs */
+	RILL_ATOMIC(uint32_t) attention; /* enum rill_attention; written by others, rarely */
+	struct rill_task *previous;	 /* has left its slice; whoever runs next finishes it */
+	struct rill_context context;	 /* of the loop, while a task runs */
 	struct rill_fiber fiber;
 	uint64_t now_ns;	 /* see rill_worker_now() */
 	uint64_t now_cycles;	 /* when now_ns was read */
@@ -79,6 +87,7 @@ struct rill_worker {
 	bool searching;
 	bool own_first; /* next time before the queue */
 	bool alone;	/* the runtime's only worker: nobody steals */
+	bool no_lifo;	/* an option */
 
 	/* Written by the owner, read by others. */
 	RILL_ATOMIC(uint64_t) beat RILL_CACHE_ALIGNED; /* grows with every turn */
@@ -118,10 +127,9 @@ struct rill_runtime {
 	struct rill_stack_pool stack_classes[RILL_STACK_CLASSES];
 	struct rill_blocking_pool blocking;
 	struct rill_monitor monitor;
-	RILL_ATOMIC(bool) observed;   /* see observe.h; once set it stays so */
-	bool ticks_are_ns;	      /* see ticks.h; set at the start */
-	RILL_ATOMIC(uint64_t) clock;  /* see rill_clock_set(); one word, so that it is read whole */
-	RILL_ATOMIC(bool) any_urgent; /* there has been an urgent task, or shuffle */
+	RILL_ATOMIC(bool) observed;  /* see observe.h; once set it stays so */
+	bool ticks_are_ns;	     /* see ticks.h; set at the start */
+	RILL_ATOMIC(uint64_t) clock; /* see rill_clock_set(); one word, so that it is read whole */
 
 	struct rill_inject inject RILL_CACHE_ALIGNED;
 	struct rill_inject urgent;
@@ -218,6 +226,8 @@ static inline void rill_runtime_exit(struct rill_runtime *rt)
 void rill_schedule(struct rill_task *t);
 /* All of the list, in order. w: the caller's worker, of their runtime. */
 void rill_schedule_all(struct rill_worker *w, struct rill_task_list l);
+/* Has every worker of rt attend to something from now on. */
+void rill_schedule_attend(struct rill_runtime *rt, enum rill_attention what);
 struct rill_task *rill_inject_pop(struct rill_inject *q);
 /* All of it, in order. */
 struct rill_task_list rill_inject_pop_all(struct rill_inject *q);
@@ -233,6 +243,12 @@ static inline struct rill_task *rill_lifo_swap(struct rill_worker *w, struct ril
 	}
 	/* acq_rel: whoever takes a task out of the slot, a reliever perhaps, sees it whole */
 	return rill_exchange_acq_rel(&w->lifo, t);
+}
+
+/* On w's own thread. */
+static inline bool rill_worker_attends(const struct rill_worker *w, unsigned what)
+{
+	return RILL_UNLIKELY(rill_load_relaxed(&w->attention) & what);
 }
 
 static inline void rill_task_list_push_front(struct rill_task_list *l, struct rill_task *t)

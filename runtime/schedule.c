@@ -54,6 +54,17 @@ struct rill_task_list rill_inject_pop_all(struct rill_inject *q)
 	return l;
 }
 
+void rill_schedule_attend(struct rill_runtime *rt, enum rill_attention what)
+{
+	for (unsigned i = 0; i < rt->worker_count; i++) {
+		struct rill_worker *w = &rt->workers[i];
+
+		/* release: none is needed, what is attended to has its own synchronisation */
+		if (!(rill_load_relaxed(&w->attention) & (uint32_t)what))
+			rill_fetch_or_release(&w->attention, (uint32_t)what);
+	}
+}
+
 /* Half the queue and t, as one batch. */
 static void spill(struct rill_worker *w, struct rill_inject *to, struct rill_task **batch,
 		  struct rill_task *t)
@@ -106,6 +117,8 @@ static void push_inbox(struct rill_worker *home, struct rill_task *t)
 
 	rill_runtime_enter(rt);
 	inject_append(&home->inbox, &t->waiter, &t->waiter, 1, true);
+	/* release: after the task; pairs with accept_inbox() */
+	rill_fetch_or_release(&home->attention, (uint32_t)RILL_ATTEND_INBOX);
 	/* seq_cst: after the length; pairs with rill_idle_park(): it sees t, or we see that it
 	 * sleeps
 	 */
@@ -165,7 +178,7 @@ static inline bool schedule_from(struct rill_worker *w, struct rill_task *t)
 	 * Woken by a task: most likely to be run next, while its message is in the cache. Woken by
 	 * a packet or a timer: in the order of their coming.
 	 */
-	if (w->current && !w->rt->o.no_lifo) {
+	if (w->current && !w->no_lifo) {
 		t = rill_lifo_swap(w, t);
 		if (!t)
 			return false;
@@ -200,14 +213,21 @@ static inline void trace_wake(struct rill_worker *w, const struct rill_task *t)
 		rill_trace_fine(w, RILL_TRACE_WAKE, t->id);
 }
 
-void rill_wake_flush_slow(struct rill_wake_batch *b)
+/* One task, woken by another of the worker, and nothing unusual about any of it. */
+static inline bool just_follows(const struct rill_worker *w, const struct rill_waiter *first)
 {
-	struct rill_worker *self = rill_worker_current();
-	struct rill_waiter *w = b->first;
+	if (first->next || !first->is_task || !w || !w->current)
+		return false;
+	const struct rill_task *t = RILL_CONTAINER_OF(first, const struct rill_task, waiter);
+
+	return t->rt == w->rt && rill_load_relaxed(&t->place) == 0 && !w->no_lifo &&
+	       !rill_worker_attends(w, RILL_ATTEND_OBSERVED);
+}
+
+static RILL_NOINLINE void wake_all(struct rill_worker *self, struct rill_waiter *w)
+{
 	bool tell = false;
 
-	b->first = NULL;
-	b->last = NULL;
 	while (w) {
 		struct rill_waiter *next = w->next;
 
@@ -223,5 +243,25 @@ void rill_wake_flush_slow(struct rill_wake_batch *b)
 		w = next;
 	}
 	if (tell)
+		rill_idle_notify(self->rt);
+}
+
+void rill_wake_flush_slow(struct rill_wake_batch *b)
+{
+	struct rill_worker *self = rill_worker_current();
+	struct rill_waiter *first = b->first;
+
+	b->first = NULL;
+	b->last = NULL;
+	if (!just_follows(self, first)) {
+		wake_all(self, first);
+		return;
+	}
+	struct rill_task *t = rill_task_of(first);
+
+	trace_wake(self, t);
+	rill_counter_add(&self->metrics.local_schedules, 1);
+	t = rill_lifo_swap(self, t);
+	if (t && push_ring(self, &self->queue, &self->rt->inject, t))
 		rill_idle_notify(self->rt);
 }

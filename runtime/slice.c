@@ -122,6 +122,9 @@ static inline struct rill_task *take_local(struct rill_worker *w)
 
 static RILL_NOINLINE void accept_inbox(struct rill_worker *w)
 {
+	/* acq_rel: before the tasks are taken; pairs with push_inbox(). The bit is set, and only we
+	 * take it back. */
+	rill_fetch_sub_acq_rel(&w->attention, (uint32_t)RILL_ATTEND_INBOX);
 	rill_schedule_all(w, rill_inject_pop_all(&w->inbox));
 }
 
@@ -150,7 +153,7 @@ static inline struct rill_task *take_first(struct rill_worker *w)
 {
 	struct rill_runtime *rt = w->rt;
 
-	if (RILL_UNLIKELY(rill_load_relaxed(&w->inbox.len) > 0))
+	if (rill_worker_attends(w, RILL_ATTEND_INBOX))
 		accept_inbox(w);
 	/* Every so many slices what came from outside goes first. */
 	if (RILL_UNLIKELY(++w->ticks >= w->inject_interval)) {
@@ -160,7 +163,7 @@ static inline struct rill_task *take_first(struct rill_worker *w)
 		if (t)
 			return t;
 	}
-	return RILL_UNLIKELY(rill_load_relaxed(&rt->any_urgent)) ? take_rare(w) : NULL;
+	return rill_worker_attends(w, RILL_ATTEND_URGENT) ? take_rare(w) : NULL;
 }
 
 static inline struct rill_task *next_task(struct rill_worker *w)
@@ -204,15 +207,24 @@ static bool turn_is_empty(const struct rill_worker *w)
 	       rill_load_relaxed(&rt->epoch) == w->epoch_seen && !rill_load_relaxed(&w->stuck);
 }
 
-/* One of those that have yielded, if a turn would do nothing but let them go on. */
+/* One of those that have yielded, if a turn would do nothing but let them go on. Nothing else is
+ * runnable here. */
 static struct rill_task *next_yielded(struct rill_worker *w)
 {
 	if (!w->defer.first || !turn_is_empty(w))
 		return NULL;
 	rill_store_relaxed(&w->beat, w->beat + 1);
-	rill_worker_flush_yielded(w);
-	struct rill_task *t = take_local(w);
+	struct rill_task *t;
 
+	/* With nobody to steal them they need not go through the ring. */
+	if (w->alone) {
+		w->own = w->defer;
+		w->defer = (struct rill_task_list){NULL, NULL};
+		t = take_own(w);
+	} else {
+		rill_worker_flush_yielded(w);
+		t = take_local(w);
+	}
 	if (t)
 		rill_slice_set_budget(w, t, true);
 	return t;
@@ -230,14 +242,14 @@ static inline bool queues_empty(const struct rill_worker *w)
 {
 	return rill_load_relaxed(&w->queue.tail) == (uint32_t)rill_load_relaxed(&w->queue.head) &&
 	       !w->own.first && rill_load_relaxed(&w->rt->inject.len) == 0 &&
-	       rill_load_relaxed(&w->inbox.len) == 0 && !rill_load_relaxed(&w->rt->any_urgent);
+	       !rill_worker_attends(w, RILL_ATTEND_INBOX | RILL_ATTEND_URGENT);
 }
 
 /* May a task that was woken by a task run at once? If not, it has to queue. */
 static inline bool may_follow(const struct rill_worker *w)
 {
-	if (w->ticks + 1 >= w->inject_interval || rill_load_relaxed(&w->inbox.len) > 0 ||
-	    rill_load_relaxed(&w->rt->any_urgent))
+	if (w->ticks + 1 >= w->inject_interval ||
+	    rill_worker_attends(w, RILL_ATTEND_INBOX | RILL_ATTEND_URGENT))
 		return false;
 	return w->lifo_runs < LIFO_RUNS_MAX || queues_empty(w);
 }
@@ -276,7 +288,8 @@ struct rill_task *rill_worker_next(struct rill_worker *w)
 
 bool rill_worker_go_on(struct rill_worker *w, struct rill_task *t)
 {
-	if (w->slices_to_poll == 0 || !turn_is_empty(w) || rill_load_relaxed(&w->rt->observed))
+	if (w->slices_to_poll == 0 || !turn_is_empty(w) ||
+	    rill_worker_attends(w, RILL_ATTEND_OBSERVED))
 		return false;
 	rill_store_relaxed(&w->beat, w->beat + 1);
 	rill_trace(w, RILL_TRACE_YIELD, t->id);
@@ -301,9 +314,9 @@ _Noreturn void rill_worker_exit_task(struct rill_task *t)
 	struct rill_task *next = rill_task_end_begin(w, t);
 
 	/* The joiner comes next, as out of the LIFO slot, and within its bounds. */
-	if (next && w->slices_to_poll > 0 && !w->rt->o.no_lifo && may_follow(w)) {
+	if (next && w->slices_to_poll > 0 && !w->no_lifo && may_follow(w)) {
 		rill_counter_add(&w->metrics.local_schedules, 1);
-		if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
+		if (rill_worker_attends(w, RILL_ATTEND_OBSERVED))
 			rill_observe_wake(next);
 		follow(w, next);
 	} else {

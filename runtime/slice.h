@@ -56,7 +56,7 @@ static RILL_ALWAYS_INLINE void rill_slice_begin(struct rill_worker *w, struct ri
 	w->current = t;
 	w->slices_to_poll--;
 	rill_counter_add(&w->metrics.slices, 1);
-	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
+	if (rill_worker_attends(w, RILL_ATTEND_OBSERVED))
 		rill_observe_before(w, t);
 }
 
@@ -65,22 +65,18 @@ static RILL_ALWAYS_INLINE void rill_slice_finish(struct rill_worker *w, struct r
 {
 	uint32_t running = 0;
 
-	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
+	if (rill_worker_attends(w, RILL_ATTEND_OBSERVED))
 		rill_observe_after(w, t);
-	switch ((enum rill_task_action)t->action) {
-	case RILL_TASK_PARK:
+	if (RILL_LIKELY(t->action == RILL_TASK_PARK)) {
 		/* acq_rel: a waker which finds PARKED finds all that the task wrote; pairs with
 		 * rill_wake_add() */
 		if (!rill_cas_acq_rel(&t->waiter.state, &running, RILL_WAITER_PARKED))
 			rill_worker_park_failed(t);
-		break;
-	case RILL_TASK_YIELD:
+	} else if (t->action == RILL_TASK_YIELD) {
 		/* Its state stays that of a running task: a wake has nothing to claim. */
 		rill_task_list_push(&w->defer, t);
-		break;
-	case RILL_TASK_EXIT:
+	} else {
 		rill_task_end_finish(w, t);
-		break;
 	}
 }
 
@@ -117,10 +113,9 @@ static RILL_ALWAYS_INLINE void rill_slice_switch(struct rill_worker *w, struct r
 }
 
 /* The calling task's slice is over. Returns when its next one begins, on another worker perhaps. */
-static RILL_ALWAYS_INLINE void rill_slice_leave(struct rill_task *t, enum rill_task_action action)
+static RILL_ALWAYS_INLINE void rill_slice_leave(struct rill_worker *w, struct rill_task *t,
+						enum rill_task_action action)
 {
-	struct rill_worker *w = rill_worker_current();
-
 	rill_slice_switch(w, t, action, rill_worker_next(w));
 	rill_slice_arrive(&t->fiber);
 }

@@ -79,7 +79,7 @@ void rill_task_end_finish(struct rill_worker *w, struct rill_task *t)
 	struct rill_waiter *joiner = t->joiner;
 
 	rill_counter_add(&w->metrics.finished, 1);
-	if (RILL_UNLIKELY(rill_load_relaxed(&w->rt->observed)))
+	if (rill_worker_attends(w, RILL_ATTEND_OBSERVED))
 		rill_observe_end(t);
 	if (joiner == RILL_JOIN_DETACHED) {
 		rill_task_forget(t);
@@ -168,7 +168,7 @@ static RILL_NOINLINE void task_apply(struct rill_task *t, const struct rill_spaw
 		rill_observe_enable(t->rt);
 	if (o->priority == RILL_PRIORITY_URGENT) {
 		place |= RILL_TASK_URGENT;
-		rill_store_relaxed(&t->rt->any_urgent, true);
+		rill_schedule_attend(t->rt, RILL_ATTEND_URGENT);
 	}
 	if (o->placement != RILL_PLACE_ANY) {
 		place |= o->placement == RILL_PLACE_PINNED ? RILL_TASK_PINNED : RILL_TASK_HOMING;

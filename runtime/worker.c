@@ -175,7 +175,7 @@ static struct rill_task *steal(struct rill_worker *w)
 {
 	struct rill_runtime *rt = w->rt;
 	struct rill_victim_pass pass = {.victims = &rt->victims[w->index]};
-	bool urgent = rill_load_relaxed(&rt->any_urgent);
+	bool urgent = rill_worker_attends(w, RILL_ATTEND_URGENT);
 	unsigned i;
 
 	while (rill_victim_next(&pass, &w->rand, &i)) {
