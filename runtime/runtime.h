@@ -60,9 +60,8 @@ struct rill_worker {
 
 	/* The owner's, on every slice. */
 	struct rill_task *current RILL_CACHE_ALIGNED;
-	RILL_ATOMIC(uint32_t) attention; /* enum rill_attention; written by others, rarely */
-	struct rill_task *previous;	 /* has left its slice; whoever runs next finishes it */
-	struct rill_context context;	 /* of the loop, while a task runs */
+	struct rill_task *previous;  /* has left its slice; whoever runs next finishes it */
+	struct rill_context context; /* of the loop, while a task runs */
 	struct rill_fiber fiber;
 	uint64_t now_ns;	 /* see rill_worker_now() */
 	uint64_t now_cycles;	 /* when now_ns was read */
@@ -105,7 +104,9 @@ struct rill_worker {
 	struct rill_wheel wheel;
 	struct rill_queue queue;
 	struct rill_queue urgent;
-	struct rill_inject inbox; /* tasks for this worker, from others */
+	/* In one cache line, for a wake from another worker touches both. */
+	struct rill_inject inbox RILL_CACHE_ALIGNED; /* tasks for this worker, from others */
+	RILL_ATOMIC(uint32_t) attention;	     /* enum rill_attention */
 
 	/* For those who look on (peek.h). */
 	RILL_ATOMIC(int) tid;		      /* of the thread in the loop, or 0; by that thread */
@@ -204,6 +205,17 @@ uint64_t rill_runtime_now_rough(const struct rill_runtime *rt);
  * costs a third of reading the clock. Never ahead of the clock, so that nothing is early by it.
  */
 uint64_t rill_worker_now(struct rill_worker *w);
+
+/* So old it may be at most. */
+#define RILL_WORKER_NOW_AGE_NS 1024
+
+/* The same, but never behind the clock: for deadlines a certain time from now. */
+static inline uint64_t rill_worker_now_latest(struct rill_worker *w)
+{
+	uint64_t now = rill_worker_now(w);
+
+	return rill_clock_is_paused(w->rt) ? now : now + RILL_WORKER_NOW_AGE_NS;
+}
 
 /* The caller's: by its worker when it is one of rt's, else exact. */
 uint64_t rill_runtime_now_coarse(const struct rill_runtime *rt);

@@ -113,9 +113,6 @@ static void schedule_outside(struct rill_task *t, struct rill_inject *to)
 
 static void push_inbox(struct rill_worker *home, struct rill_task *t)
 {
-	struct rill_runtime *rt = t->rt;
-
-	rill_runtime_enter(rt);
 	inject_append(&home->inbox, &t->waiter, &t->waiter, 1, true);
 	/* release: after the task; pairs with accept_inbox() */
 	rill_fetch_or_release(&home->attention, (uint32_t)RILL_ATTEND_INBOX);
@@ -124,6 +121,14 @@ static void push_inbox(struct rill_worker *home, struct rill_task *t)
 	 */
 	if (rill_load_seq_cst(&home->park_deadline) != 0)
 		rill_idle_kick(home);
+}
+
+static void push_inbox_outside(struct rill_worker *home, struct rill_task *t)
+{
+	struct rill_runtime *rt = t->rt;
+
+	rill_runtime_enter(rt);
+	push_inbox(home, t);
 	rill_runtime_exit(rt);
 }
 
@@ -138,7 +143,10 @@ static RILL_NOINLINE bool schedule_placed(struct rill_worker *w, struct rill_tas
 		return false;
 	}
 	if ((place & (RILL_TASK_PINNED | RILL_TASK_HOMING)) && w != home) {
-		push_inbox(home, t);
+		if (w)
+			push_inbox(home, t);
+		else
+			push_inbox_outside(home, t);
 		return false;
 	}
 	if (w)

@@ -122,9 +122,10 @@ static inline struct rill_task *take_local(struct rill_worker *w)
 
 static RILL_NOINLINE void accept_inbox(struct rill_worker *w)
 {
-	/* acq_rel: before the tasks are taken; pairs with push_inbox(). The bit is set, and only we
-	 * take it back. */
-	rill_fetch_sub_acq_rel(&w->attention, (uint32_t)RILL_ATTEND_INBOX);
+	/* acq_rel: before the tasks are taken; pairs with push_inbox(). Only we take the bit back.
+	 */
+	if (rill_worker_attends(w, RILL_ATTEND_INBOX))
+		rill_fetch_sub_acq_rel(&w->attention, (uint32_t)RILL_ATTEND_INBOX);
 	rill_schedule_all(w, rill_inject_pop_all(&w->inbox));
 }
 
@@ -194,6 +195,9 @@ static inline struct rill_task *next_task(struct rill_worker *w)
 
 struct rill_task *rill_worker_pick(struct rill_worker *w)
 {
+	/* Also when whoever put it there has not set the bit yet, for it keeps us from sleeping. */
+	if (rill_load_relaxed(&w->inbox.len) > 0)
+		accept_inbox(w);
 	return next_task(w);
 }
 

@@ -193,8 +193,6 @@ static const struct rill_model_mutation mutations[] = {
 	 RILL_MODEL_WEAKEN, __ATOMIC_ACQ_REL, 0},
 	{"deadline_acq_rel", "deadline", IDLE, "rill_poller_set_deadline", "rmw", "deadline_ns",
 	 RILL_MODEL_WEAKEN, __ATOMIC_ACQ_REL, 0},
-	{"attention_skipped", "pinned", SCHEDULE, "push_inbox", "rmw", "attention", RILL_MODEL_SKIP,
-	 0, 0},
 	{"inbox_acquire", "pinned", SCHEDULE, "push_inbox", "load", "park_deadline",
 	 RILL_MODEL_WEAKEN, __ATOMIC_ACQUIRE, 0},
 	{"epoch_relaxed", "remove", WORKER, "take_turn", "store", "epoch_seen", RILL_MODEL_WEAKEN,
