@@ -6,6 +6,7 @@
 
 #include "runtime/await.h"
 #include "runtime/outcome.h"
+#include "runtime/slice.h"
 
 /* ---- join ---- */
 
@@ -64,14 +65,43 @@ static const struct rill_await_ops join_ops = {
 	.disarm = join_disarm,
 };
 
+/* t, which comes next on this worker, runs at once. False: we are woken, but not by its end. */
+static RILL_ALWAYS_INLINE bool call(struct rill_worker *w, struct rill_task *self,
+				    struct rill_task *t)
+{
+	struct rill_await aw = {.obj = t, .waiter = &self->waiter};
+
+	w->budget--;
+	/* relaxed: t is in our hands, and nobody but it and we change the word */
+	rill_store_relaxed(&t->join, &self->waiter);
+	rill_store_relaxed(&self->wait_obj, t);
+	rill_store_relaxed(&self->wait_what, join_ops.what);
+	bool ended = rill_slice_call(w, self, t);
+
+	rill_store_relaxed(&self->wait_what, NULL);
+	return RILL_LIKELY(ended) || join_disarm(&aw, true) == 0;
+}
+
+static RILL_ALWAYS_INLINE int await_end(struct rill_task *t)
+{
+	struct rill_worker *w = rill_worker_current();
+	struct rill_task *self = w ? w->current : NULL;
+
+	/* As rill_await() has it: a task with budget, no scope, and not aborted. */
+	if (self && !self->waiter.scope && w->budget > 0 && !rill_task_aborted(self) &&
+	    rill_slice_take_next(w, t) && call(w, self, t))
+		return 0;
+	return rill_await_on(&join_ops, t, NULL);
+}
+
 int rill_task_await_end(struct rill_task *t)
 {
-	return rill_await_on(&join_ops, t, NULL);
+	return await_end(t);
 }
 
 int rill_join(struct rill_task *t, void **ret_value)
 {
-	int r = rill_task_await_end(t);
+	int r = await_end(t);
 
 	if (r < 0)
 		return r;

@@ -90,7 +90,18 @@ static uint64_t holder_of(const char *what, const void *obj)
 	return id;
 }
 
-static enum rill_dump_state state_of(const struct look *l)
+/* It has called the task that it joins (see slice.h), which is as good as parked. */
+static bool is_caller(const struct rill_task *t, const struct rill_task *copy)
+{
+	const struct rill_task *joined = copy->wait_obj;
+	const struct rill_task *caller = NULL;
+
+	if (copy->wait_what && strcmp(copy->wait_what, "join") == 0)
+		rill_copy_checked(&caller, &joined->caller, sizeof(caller));
+	return caller == t;
+}
+
+static enum rill_dump_state state_of(const struct rill_task *t, const struct look *l)
 {
 	uint32_t state = l->t.waiter.state;
 
@@ -98,7 +109,9 @@ static enum rill_dump_state state_of(const struct look *l)
 		return RILL_DUMP_FINISHED;
 	if (l->worker != RILL_DUMP_NO_WORKER)
 		return RILL_DUMP_RUNNING;
-	return state == RILL_WAITER_PARKED ? RILL_DUMP_PARKED : RILL_DUMP_RUNNABLE;
+	if (state == RILL_WAITER_PARKED || (state == 0 && is_caller(t, &l->t)))
+		return RILL_DUMP_PARKED;
+	return RILL_DUMP_RUNNABLE;
 }
 
 static enum rill_placement placement_of(uint8_t place)
@@ -166,7 +179,7 @@ bool rill_task_look(struct rill_runtime *rt, struct rill_task *t, bool frames,
 	memset(ret_task, 0, sizeof(*ret_task));
 	ret_task->deadline_ns = RILL_FOREVER;
 	put_identity(rt, t, &l.t, ret_task);
-	ret_task->state = steady ? state_of(&l) : RILL_DUMP_RUNNING;
+	ret_task->state = steady ? state_of(t, &l) : RILL_DUMP_RUNNING;
 	ret_task->worker = steady ? l.worker : RILL_DUMP_NO_WORKER;
 	if (ret_task->state == RILL_DUMP_RUNNING) {
 		put_sighting(rt, t, seen, ret_task);

@@ -29,6 +29,8 @@ void rill_cleanup_push(struct rill_cleanup *c, void (*fn)(void *), void *arg)
 		return;
 	c->next = t->cleanups;
 	t->cleanups = c;
+	/* In case that the task returns with it. */
+	t->changed = true;
 }
 
 void rill_cleanup_pop(struct rill_cleanup *c, bool run)
@@ -65,7 +67,7 @@ static _Noreturn void leave(struct rill_task *t)
 {
 	run_cleanups(t);
 	rill_local_unwind(t);
-	rill_worker_exit_task(t);
+	rill_slice_exit(t);
 }
 
 _Noreturn void rill_exit(void *value)

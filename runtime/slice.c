@@ -4,9 +4,6 @@
 
 #include "runtime/local.h"
 
-/* Tasks woken by tasks jump the queue at most so many times in a row (Tokio: 3). */
-#define LIFO_RUNS_MAX 3
-
 /* Urgent tasks keep the others out for at most so many slices in a row. */
 #define URGENT_RUNS_MAX 7
 
@@ -171,7 +168,7 @@ static inline struct rill_task *next_task(struct rill_worker *w)
 {
 	struct rill_task *t = take_first(w);
 
-	if (!t && w->lifo_runs < LIFO_RUNS_MAX) {
+	if (!t && w->lifo_runs < RILL_LIFO_RUNS_MAX) {
 		t = take_lifo(w);
 		if (t) {
 			/* the budget goes on: two tasks waking each other must not keep the rest
@@ -241,33 +238,6 @@ static RILL_NOINLINE struct rill_task *next_or_yielded(struct rill_worker *w)
 	return t ? t : next_yielded(w);
 }
 
-/* Nothing but the LIFO slot and what has yielded is there to run. */
-static inline bool queues_empty(const struct rill_worker *w)
-{
-	return rill_load_relaxed(&w->queue.tail) == (uint32_t)rill_load_relaxed(&w->queue.head) &&
-	       !w->own.first && rill_load_relaxed(&w->rt->inject.len) == 0 &&
-	       !rill_worker_attends(w, RILL_ATTEND_INBOX | RILL_ATTEND_URGENT);
-}
-
-/* May a task that was woken by a task run at once? If not, it has to queue. */
-static inline bool may_follow(const struct rill_worker *w)
-{
-	if (w->ticks + 1 >= w->inject_interval ||
-	    rill_worker_attends(w, RILL_ATTEND_INBOX | RILL_ATTEND_URGENT))
-		return false;
-	return w->lifo_runs < LIFO_RUNS_MAX || queues_empty(w);
-}
-
-/* When nobody else wanted to run, it counts as having queued. */
-static inline void follow(struct rill_worker *w, const struct rill_task *t)
-{
-	bool queued = w->lifo_runs >= LIFO_RUNS_MAX;
-
-	w->ticks++;
-	w->lifo_runs = queued ? 0 : w->lifo_runs + 1;
-	rill_slice_set_budget(w, t, queued);
-}
-
 /* next_task() and next_yielded(), with the most frequent outcomes in few instructions. */
 struct rill_task *rill_worker_next(struct rill_worker *w)
 {
@@ -275,15 +245,15 @@ struct rill_task *rill_worker_next(struct rill_worker *w)
 		return NULL;
 	/* What is made runnable from now on is not woken by a task. */
 	w->current = NULL;
-	if (rill_load_relaxed(&w->lifo) && may_follow(w)) {
+	if (rill_load_relaxed(&w->lifo) && rill_slice_may_follow(w)) {
 		struct rill_task *t = rill_lifo_swap(w, NULL);
 
 		if (RILL_LIKELY(t != NULL)) {
-			follow(w, t);
+			rill_slice_follow(w, t);
 			return t;
 		}
 	}
-	if (!rill_load_relaxed(&w->lifo) && queues_empty(w)) {
+	if (!rill_load_relaxed(&w->lifo) && rill_slice_queues_empty(w)) {
 		w->lifo_runs = 0;
 		return next_yielded(w);
 	}
@@ -292,7 +262,7 @@ struct rill_task *rill_worker_next(struct rill_worker *w)
 
 bool rill_worker_go_on(struct rill_worker *w, struct rill_task *t)
 {
-	if (w->slices_to_poll == 0 || !turn_is_empty(w) ||
+	if (w->slices_to_poll == 0 || !turn_is_empty(w) || t->caller ||
 	    rill_worker_attends(w, RILL_ATTEND_OBSERVED))
 		return false;
 	rill_store_relaxed(&w->beat, w->beat + 1);
@@ -305,28 +275,43 @@ bool rill_worker_go_on(struct rill_worker *w, struct rill_task *t)
 
 /* ---- the end of a task ---- */
 
-_Noreturn void rill_worker_exit_task(struct rill_task *t)
+void rill_worker_settle(struct rill_task *t)
 {
-	struct rill_worker *w = rill_worker_current();
+	struct rill_task *caller = t->caller;
 
+	t->caller = NULL;
+	while (caller) {
+		struct rill_task *next = caller->caller;
+		uint32_t running = 0;
+
+		/* From the moment that it is parked it may run elsewhere. */
+		caller->caller = NULL;
+		/* acq_rel: as in rill_slice_finish() */
+		if (!rill_cas_acq_rel(&caller->waiter.state, &running, RILL_WAITER_PARKED))
+			rill_worker_park_failed(caller);
+		caller = next;
+	}
+}
+
+void rill_worker_release_locals(struct rill_worker *w, struct rill_task *t)
+{
 	/* In no task, but before the end begins, for others may wait for the rest of it. */
-	if (RILL_UNLIKELY(t->locals != NULL)) {
-		w->current = NULL;
-		rill_local_release(t);
-		w->current = t;
-	}
-	struct rill_task *next = rill_task_end_begin(w, t);
+	w->current = NULL;
+	rill_local_release(t);
+	w->current = t;
+}
 
-	/* The joiner comes next, as out of the LIFO slot, and within its bounds. */
-	if (next && w->slices_to_poll > 0 && !w->no_lifo && may_follow(w)) {
-		rill_counter_add(&w->metrics.local_schedules, 1);
-		if (rill_worker_attends(w, RILL_ATTEND_OBSERVED))
-			rill_observe_wake(next);
-		follow(w, next);
-	} else {
-		t->joiner = next ? &next->waiter : t->joiner;
-		next = rill_worker_next(w);
+struct rill_task *rill_worker_end(struct rill_worker *w, struct rill_task *t)
+{
+	if (t->caller)
+		rill_worker_settle(t);
+	struct rill_task *next = rill_task_end_begin(t);
+
+	if (next && rill_slice_may_pass(w)) {
+		rill_slice_pass(w, next);
+		return next;
 	}
-	rill_slice_switch(w, t, RILL_TASK_EXIT, next);
-	__builtin_unreachable();
+	if (next)
+		t->joiner = &next->waiter;
+	return rill_worker_next(w);
 }

@@ -135,6 +135,7 @@ static void task_prepare(struct rill_stack_pool *p, struct rill_stack_slab *s, u
 	/* Fresh pages are zero, so live is false. A state of NOTIFIED ignores wakes. */
 	t->waiter.is_task = true;
 	rill_store_relaxed(&t->waiter.state, RILL_WAITER_NOTIFIED | RILL_WAITER_PARKED);
+	t->changed = true;
 	t->stack_low = low;
 	t->pool = p;
 	rill_fiber_init(&t->fiber, low, (size_t)((uint8_t *)t - low));
@@ -173,12 +174,18 @@ err_free:
 
 /*
  * The next to be taken out is being brought into the cache: it has rested for long, and each of its
- * lines, and the way to its page, would have to be waited for in turn.
+ * lines, and the way to its page, would have to be waited for in turn. What a plain task needs of
+ * it, and the top of the stack, where its first function writes.
  */
 static void warm_up(const struct rill_waiter *next)
 {
-	for (size_t at = 0; next && at < sizeof(struct rill_task); at += 64)
-		__builtin_prefetch((const char *)next + at, 1);
+	const char *hot = (const char *)next;
+
+	if (!next)
+		return;
+	__builtin_prefetch(hot - 64, 1);
+	for (size_t at = 0; at < offsetof(struct rill_task, timer_worker); at += 64)
+		__builtin_prefetch(hot + at, 1);
 }
 
 static struct rill_task *pop_locked(struct rill_stack_pool *p, struct rill_waiter **list)

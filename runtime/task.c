@@ -38,7 +38,7 @@ static void task_entry(void)
 	} else {
 		t->arg = t->fn(t->arg);
 	}
-	rill_worker_exit_task(t);
+	rill_slice_exit(t);
 }
 
 void rill_task_release(struct rill_task *t)
@@ -50,16 +50,16 @@ void rill_task_release(struct rill_task *t)
 	rill_stack_put(t->pool, w && t->pool == &w->rt->stacks ? &w->stacks : NULL, t);
 }
 
-struct rill_task *rill_task_end_begin(struct rill_worker *w, struct rill_task *t)
+struct rill_task *rill_task_end_begin(struct rill_task *t)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 
-	if (!t->status && t->abort_seen)
-		t->status = RILL_JOIN_ABORTED;
-	/* What a late waker may still do to the state word is nothing. */
-	rill_store_relaxed(&t->waiter.state, RILL_WAITER_PARKED | RILL_WAITER_NOTIFIED);
+	/* acquire: pairs with rill_detach(): whoever did that has done with t, and none is left */
+	struct rill_waiter *joiner = rill_load_acquire(&t->join);
+
 	/* acq_rel: publishes the result to the joiner; pairs with the acquires in join_*() */
-	struct rill_waiter *joiner = rill_exchange_acq_rel(&t->join, RILL_JOIN_WAKING);
+	if (joiner != RILL_JOIN_DETACHED)
+		joiner = rill_exchange_acq_rel(&t->join, RILL_JOIN_WAKING);
 
 	t->joiner = joiner;
 	if (joiner == RILL_JOIN_NONE || joiner == RILL_JOIN_DETACHED)
@@ -103,14 +103,6 @@ void rill_task_end_finish(struct rill_worker *w, struct rill_task *t)
 	w->current = current;
 }
 
-static void copy_name(char *to, const char *name)
-{
-	size_t n = strnlen(name, RILL_TASK_NAME - 1);
-
-	memcpy(to, name, n);
-	to[n] = '\0';
-}
-
 struct new_task {
 	const struct rill_spawn_options *o;
 	const void *site;
@@ -121,40 +113,51 @@ struct new_task {
 	void *(*blocking)(void *); /* what fn is to run on the blocking pool */
 };
 
-static void task_init(struct rill_task *t, struct rill_runtime *rt, struct rill_worker *w,
-		      const struct new_task *n)
+/*
+ * What a task seldom changes, and whoever does so says by t->changed: the last one on this stack
+ * has. All else that task_init() leaves alone is at its task's end as it was in the beginning.
+ */
+static RILL_NOINLINE void task_reset(struct rill_task *t, struct rill_runtime *rt)
 {
 	t->rt = rt;
-	t->fn = n->fn;
-	t->arg = n->arg;
-	t->blocking = n->blocking;
-	t->name[0] = '\0';
-	t->status = 0;
-	t->abort_seen = false;
-	t->ready = false;
-	t->unconstrained = 0;
+	t->unusual = 0;
 	t->budget = rt->o.budget;
-	t->waiter.scope = NULL;
-	t->timer_worker = NULL;
-	t->owner = n->owner;
+	t->ready = false;
+	t->owner = NULL;
 	t->cleanups = NULL;
-	t->locals = NULL;
+	t->blocking = NULL;
 	t->user = NULL;
 	t->monitor = NULL;
-	t->spawn_site = n->site;
-	rill_store_relaxed(&t->wait_what, NULL);
-	rill_store_relaxed(&t->id, task_id_take(w));
-	rill_store_relaxed(&t->abort_id, 0);
+	t->name[0] = '\0';
 	rill_store_relaxed(&t->place, 0);
-	rill_store_relaxed(&t->join, n->ret_task || n->owner ? RILL_JOIN_NONE : RILL_JOIN_DETACHED);
+}
+
+/* What each task begins with. An abort_id that is left over says nothing: ids come once. */
+static RILL_ALWAYS_INLINE void task_init(struct rill_task *t, uint64_t id, void *(*fn)(void *),
+					 void *arg, const void *site, bool joinable)
+{
+	t->fn = fn;
+	t->arg = arg;
+	t->waiter.scope = NULL;
+	t->spawn_site = site;
+	rill_store_relaxed(&t->id, id);
+	rill_store_relaxed(&t->join, joinable ? RILL_JOIN_NONE : RILL_JOIN_DETACHED);
 	/* As one that runs: a wake has nothing to claim, for the task is on its way anyhow. */
 	rill_store_relaxed(&t->waiter.state, 0);
 	rill_fiber_renew(&t->fiber);
 	rill_context_init(&t->context, t, task_entry);
 }
 
-static RILL_NOINLINE void task_apply(struct rill_task *t, const struct rill_spawn_options *o,
-				     const struct rill_worker *self)
+static void copy_name(char *to, const char *name)
+{
+	size_t n = strnlen(name, RILL_TASK_NAME - 1);
+
+	memcpy(to, name, n);
+	to[n] = '\0';
+}
+
+static void apply_options(struct rill_task *t, const struct rill_spawn_options *o,
+			  const struct rill_worker *self)
 {
 	uint8_t place = 0;
 
@@ -175,6 +178,17 @@ static RILL_NOINLINE void task_apply(struct rill_task *t, const struct rill_spaw
 		t->home = o->worker == RILL_WORKER_SELF ? self->index : o->worker;
 	}
 	rill_store_relaxed(&t->place, place);
+}
+
+/* What only some spawns ask for. */
+static void task_apply(struct rill_task *t, const struct new_task *n,
+		       const struct rill_worker *self)
+{
+	t->owner = n->owner;
+	t->blocking = n->blocking;
+	t->changed = true;
+	if (n->o)
+		apply_options(t, n->o, self);
 }
 
 /* ---- spawn ---- */
@@ -214,7 +228,8 @@ static bool options_valid(const struct rill_spawn_options *o, const struct rill_
 }
 
 /* w: the calling worker of rt; NULL: another thread. */
-static int spawn_on(struct rill_runtime *rt, struct rill_worker *w, const struct new_task *n)
+static RILL_NOINLINE int spawn_on(struct rill_runtime *rt, struct rill_worker *w,
+				  const struct new_task *n)
 {
 	const struct rill_spawn_options *o = n->o;
 	struct rill_stack_pool *pool = o ? pool_for(rt, o->stack_size) : &rt->stacks;
@@ -225,13 +240,13 @@ static int spawn_on(struct rill_runtime *rt, struct rill_worker *w, const struct
 
 	if (!t)
 		return -ENOMEM;
-	task_init(t, rt, w, n);
 	struct rill_task *parent = w ? w->current : NULL;
 
+	task_reset(t, rt);
+	task_init(t, task_id_take(w), n->fn, n->arg, n->site, n->ret_task || n->owner);
 	t->parent = parent ? parent->id : 0;
 	t->spawned_ns = w ? w->now_ns : rill_runtime_now_rough(rt);
-	if (o)
-		task_apply(t, o, w);
+	task_apply(t, n, w);
 	if (parent && RILL_UNLIKELY(parent->locals != NULL) && rill_local_inherit(t) < 0) {
 		rill_task_release(t);
 		return -ENOMEM;
@@ -332,12 +347,56 @@ int rill_spawn_blocking(const struct rill_spawn_options *o, void *(*fn)(void *),
 	return rill_task_spawn_blocking(o, __builtin_return_address(0), fn, arg, NULL, ret_task);
 }
 
-int rill_spawn(void *(*fn)(void *), void *arg, struct rill_task **ret_task)
+static RILL_NOINLINE int spawn_unusual(struct rill_worker *w, void *(*fn)(void *), void *arg,
+				       const void *site, struct rill_task **ret_task)
 {
-	struct new_task n = {NULL, __builtin_return_address(0), fn, arg, NULL, ret_task, NULL};
-	struct rill_worker *w = rill_worker_current();
+	struct new_task n = {NULL, site, fn, arg, NULL, ret_task, NULL};
 
 	return w && fn ? spawn_on(w->rt, w, &n) : -EINVAL;
+}
+
+/* By a task, and nothing is out of the ordinary. */
+static inline bool is_usual(const struct rill_worker *w, void *(*fn)(void *))
+{
+	return w && fn && w->current && !w->current->locals &&
+	       !rill_worker_attends(w, RILL_ATTEND_OBSERVED) && !rill_load_relaxed(&w->rt->closing);
+}
+
+/* As rill_schedule(). */
+static inline void schedule_new(struct rill_worker *w, struct rill_task *t)
+{
+	if (rill_load_relaxed(&w->lifo) || w->no_lifo) {
+		rill_schedule(t);
+		return;
+	}
+	rill_counter_add(&w->metrics.local_schedules, 1);
+	/* release: as in rill_lifo_swap(); an empty slot stays so until its worker fills it */
+	rill_store_release(&w->lifo, t);
+}
+
+int rill_spawn(void *(*fn)(void *), void *arg, struct rill_task **ret_task)
+{
+	struct rill_worker *w = rill_worker_current();
+	const void *site = __builtin_return_address(0);
+
+	if (RILL_UNLIKELY(!is_usual(w, fn)))
+		return spawn_unusual(w, fn, arg, site, ret_task);
+	struct rill_task *t = rill_stack_get(&w->rt->stacks, &w->stacks);
+
+	if (RILL_UNLIKELY(!t))
+		return -ENOMEM;
+	if (RILL_UNLIKELY(t->unusual != 0))
+		task_reset(t, w->rt);
+	task_init(t, task_id_take(w), fn, arg, site, ret_task != NULL);
+	t->parent = w->current->id;
+	t->spawned_ns = w->now_ns;
+	rill_store_relaxed(&t->live, true);
+	rill_counter_add(&w->metrics.spawned, 1);
+	rill_trace(w, RILL_TRACE_SPAWN, t->id);
+	if (ret_task)
+		*ret_task = t;
+	schedule_new(w, t);
+	return 0;
 }
 
 /* ---- facts ---- */
@@ -370,6 +429,8 @@ void rill_task_set_user(struct rill_task *t, void *user)
 {
 	if (!t)
 		t = rill_task_current();
-	if (t)
-		t->user = user;
+	if (!t)
+		return;
+	t->user = user;
+	t->changed = true;
 }

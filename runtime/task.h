@@ -49,51 +49,61 @@ struct rill_stack_pool;
 struct rill_local_scope;
 
 struct rill_task {
+	/* Three lines of the cache are all that spawning, running and ending a plain task needs. */
 	struct rill_waiter waiter; /* first: a task's waiter is the task */
 	struct rill_context context;
-	struct rill_runtime *rt;
-	void *(*fn)(void *);
-	void *arg;		   /* then the result */
-	void *(*blocking)(void *); /* of rill_spawn_blocking(): what fn hands to the pool */
-	RILL_ATOMIC(struct rill_waiter *) join;
-	struct rill_waiter *joiner; /* claimed at the end, to be scheduled; NULL: none */
 	RILL_ATOMIC(uint64_t) id;
-	RILL_ATOMIC(uint64_t) abort_id;	  /* the id that was told to end: aborted when it is ours */
-	RILL_ATOMIC(bool) live;		  /* between spawn and end; scanned by shutdown and dumps */
-	RILL_ATOMIC(uint8_t) place;	  /* enum rill_task_place */
-	uint8_t action;			  /* enum rill_task_action */
-	uint8_t status;			  /* of the end: 0, RILL_JOIN_ABORTED, RILL_JOIN_FAILED */
-	bool abort_seen;		  /* a call has returned -ECANCELED because of an abort */
-	bool ready;			  /* MANUAL: woken, to be stepped */
-	uint16_t unconstrained;		  /* nested rill_unconstrained_begin() */
-	unsigned budget;		  /* per slice */
-	unsigned budget_left;		  /* when the unconstrained part began */
-	unsigned home;			  /* of place */
-	struct rill_worker *timer_worker; /* whose wheel may hold timer; NULL: none */
-	struct rill_timer timer;
-	struct rill_task_owner *owner;	 /* NULL: a handle, or nobody */
-	struct rill_list owner_link;	 /* the owner's */
-	struct rill_cleanup *cleanups;	 /* youngest first */
-	struct rill_local_scope *locals; /* innermost first */
+	struct rill_runtime *rt;
 
+	void *(*fn)(void *);
+	void *arg; /* then the result */
+	RILL_ATOMIC(struct rill_waiter *) join;
+	struct rill_waiter *joiner;    /* claimed at the end, to be scheduled; NULL: none */
+	struct rill_task_owner *owner; /* NULL: a handle, or nobody */
+	RILL_ATOMIC(bool) live;	       /* between spawn and end; scanned by shutdown and dumps */
+	RILL_ATOMIC(uint8_t) place;    /* enum rill_task_place */
+	uint8_t action;		       /* enum rill_task_action */
+	bool ready;		       /* MANUAL: woken, to be stepped */
+	unsigned budget;	       /* per slice */
+	/* Zero in most tasks from spawn to end. Else the next spawn on this stack resets more. */
+	union {
+		struct {
+			bool changed;	 /* something is not as task_reset() leaves it */
+			bool abort_seen; /* a call has returned -ECANCELED because of an abort */
+			uint8_t status;	 /* of the end: 0, RILL_JOIN_ABORTED, RILL_JOIN_FAILED */
+			bool has_run;	 /* only if somebody asks (rt->observed) */
+			uint16_t unconstrained; /* nested rill_unconstrained_begin() */
+		};
+		uint64_t unusual;
+	};
+	struct rill_task *caller; /* goes on at the end, and is not parked: see slice.h; or NULL */
+
+	struct rill_stack_pool *pool;	 /* the stack's, for ever */
+	struct rill_local_scope *locals; /* innermost first */
 	/* For those who look on. Written by the task or its worker; read racily by dumps. */
-	RILL_ATOMIC(const char *) wait_what; /* while parked */
-	RILL_ATOMIC(const void *) wait_obj;
 	uint64_t parent; /* id of the spawner */
 	uint64_t spawned_ns;
 	const void *spawn_site;
+	RILL_ATOMIC(const char *) wait_what; /* while parked */
+	RILL_ATOMIC(const void *) wait_obj;
+	RILL_ATOMIC(uint64_t) abort_id; /* the id that was told to end: aborted when it is ours */
+
+	struct rill_worker *timer_worker; /* whose wheel may hold timer; NULL: none */
+	struct rill_timer timer;
+	struct rill_list owner_link;   /* the owner's */
+	struct rill_cleanup *cleanups; /* youngest first */
+	void *(*blocking)(void *);     /* of rill_spawn_blocking(): what fn hands to the pool */
 	void *user;
 	uint64_t woken_cycles;	/* when it became runnable; only if somebody asks (rt->observed) */
 	uint64_t parked_cycles; /* when it parked; 0: it has not, or was woken; the same */
 	uint64_t run_cycles;	/* of all slices; the same */
-	bool has_run;		/* the same */
 	struct rill_task_monitor *monitor; /* NULL: none; holds a reference */
+	unsigned budget_left;		   /* when the unconstrained part began */
+	unsigned home;			   /* of place */
 	char name[RILL_TASK_NAME];
 	char reason[RILL_TASK_REASON]; /* written by rill_fail() */
 
-	/* The stack's, for ever. */
-	struct rill_stack_pool *pool;
-	void *stack_low; /* lowest usable byte */
+	void *stack_low; /* lowest usable byte; the stack's, for ever */
 	struct rill_fiber fiber;
 };
 
@@ -128,7 +138,7 @@ int rill_task_spawn_blocking(const struct rill_spawn_options *o, const void *sit
  * The end of a task has two halves. The first, on its own stack, claims the joiner: a task that may
  * run next, or NULL. The second, once that stack is idle, publishes the end and may free the task.
  */
-struct rill_task *rill_task_end_begin(struct rill_worker *w, struct rill_task *t);
+struct rill_task *rill_task_end_begin(struct rill_task *t);
 void rill_task_end_finish(struct rill_worker *w, struct rill_task *t);
 
 /* Waits for the end as rill_join() does; then frees the task, whose handle the caller has. */

@@ -123,6 +123,45 @@ static void *waits(void *arg)
 	return twice(arg);
 }
 
+/* Joins what comes next anyhow, and so calls it. */
+static void *calls(void *(*fn)(void *), void *arg)
+{
+	struct rill_task *child;
+	void *value;
+
+	RILL_ASSERT(rill_spawn(fn, arg, &child) == 0);
+	RILL_ASSERT(rill_join(child, &value) == 0);
+	RILL_ASSERT(value == arg);
+	RILL_ASSERT_CMP(output, ==, 42u);
+	return arg;
+}
+
+static void *calls_yields(void *arg)
+{
+	return calls(yields, arg);
+}
+
+/* Two callers at once, which are parked when the innermost yields. */
+static void *calls_calls(void *arg)
+{
+	return calls(calls_yields, arg);
+}
+
+/* The child waits for what the parent does only when it is aborted. */
+static void *calls_until_aborted(void *arg)
+{
+	struct rill_scope shield;
+	struct rill_task *child;
+
+	RILL_ASSERT(rill_spawn(takes, arg, &child) == 0);
+	RILL_ASSERT(rill_join(child, NULL) == -ECANCELED);
+	gives(arg);
+	rill_scope_begin_shield(&shield);
+	RILL_ASSERT(rill_join(child, NULL) == 0);
+	rill_scope_end(&shield);
+	return arg;
+}
+
 /* ---- threads ---- */
 
 static struct rill_task *spawn_outside(void *(*fn)(void *))
@@ -228,6 +267,27 @@ static void spawn_abort_late(void)
 	rill_rt_stop();
 }
 
+static void call(void)
+{
+	join_twice(spawn_outside(calls_yields));
+	rill_rt_stop();
+}
+
+static void call_chain(void)
+{
+	join_twice(spawn_outside(calls_calls));
+	rill_rt_stop();
+}
+
+static void call_abort(void)
+{
+	struct rill_task *t = spawn_outside(calls_until_aborted);
+
+	rill_abort(t);
+	RILL_ASSERT(rill_join(t, NULL) == RILL_JOIN_ABORTED);
+	rill_rt_stop();
+}
+
 #define TEST(n, ...) RILL_RT_TEST(n, rill_rt_check_idle, __VA_ARGS__)
 
 static const struct rill_model_test tests[] = {
@@ -238,6 +298,11 @@ static const struct rill_model_test tests[] = {
 	TEST("detach", setup_1, 2, 1, spawn_detach, rill_rt_work_0),
 	TEST("abort", setup_1, 2, 1, spawn_abort, rill_rt_work_0),
 	TEST("abort_late", setup_1, 2, 1, spawn_abort_late, rill_rt_work_0),
+	TEST("call", setup_1, 2, 1, call, rill_rt_work_0),
+	TEST("call_chain", setup_1, 2, 1, call_chain, rill_rt_work_0),
+	TEST("call_abort", setup_1, 2, 1, call_abort, rill_rt_work_0),
+	TEST("call_chain_2", setup_2, 1, 1, call_chain, rill_rt_work_0, rill_rt_work_1),
+	TEST("call_abort_2", setup_2, 1, 1, call_abort, rill_rt_work_0, rill_rt_work_1),
 	TEST("join_2", setup_2, 1, 1, spawn_join, rill_rt_work_0, rill_rt_work_1),
 	TEST("children_2", setup_2, 1, 1, spawn_join_children, rill_rt_work_0, rill_rt_work_1),
 	TEST("pair_2", setup_2, 1, 1, spawn_join_pair, rill_rt_work_0, rill_rt_work_1),
@@ -259,6 +324,10 @@ static const struct rill_model_mutation mutations[] = {
 	{"detach_relaxed", "detach_reuse", JOIN, "rill_detach", "cas", NULL, RILL_MODEL_WEAKEN,
 	 __ATOMIC_RELAXED, 0},
 	{"abort_relaxed", "abort", "runtime/waiter.h", "rill_wake_add", "rmw", NULL,
+	 RILL_MODEL_WEAKEN, __ATOMIC_RELAXED, 0},
+	{"settle_unconditional", "call_abort", "runtime/slice.c", "rill_worker_settle", "cas", NULL,
+	 RILL_MODEL_FORCE, 0, 0},
+	{"settle_relaxed", "call_abort_2", "runtime/slice.c", "rill_worker_settle", "cas", NULL,
 	 RILL_MODEL_WEAKEN, __ATOMIC_RELAXED, 0},
 	{"park_unconditional", "abort", "runtime/slice.h", "rill_slice_finish", "cas", NULL,
 	 RILL_MODEL_FORCE, 0, 0},
