@@ -1,19 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/wheel.h"
 
-#include "base/assert.h"
-
-#define SLOT_MASK (RILL_WHEEL_SLOTS - 1)
-#define TICK_BITS (RILL_WHEEL_SLOT_BITS * RILL_WHEEL_LEVELS)
-
-/* The first tick that begins at or after the deadline: rounding up is what makes "never early"
- * true. */
-static uint64_t tick_of_deadline(uint64_t ns)
-{
-	uint64_t tick = ns >> RILL_WHEEL_TICK_SHIFT;
-
-	return (ns & ((UINT64_C(1) << RILL_WHEEL_TICK_SHIFT) - 1)) ? tick + 1 : tick;
-}
+#include <limits.h>
 
 void rill_wheel_init(struct rill_wheel *w, uint64_t now_ns)
 {
@@ -26,69 +14,41 @@ void rill_wheel_init(struct rill_wheel *w, uint64_t now_ns)
 	}
 }
 
-/* The level is that of the highest bit in which the tick differs from now. */
-static unsigned level_of(uint64_t now_tick, uint64_t tick)
+void rill_wheel_emptied(struct rill_wheel *w, const struct rill_list *head)
 {
-	uint64_t diff = (now_tick ^ tick) | SLOT_MASK;
-	unsigned level = (63u - (unsigned)__builtin_clzll(diff)) / RILL_WHEEL_SLOT_BITS;
+	/* Outside of the array the difference is large, whatever the sign. */
+	uintptr_t offset = (uintptr_t)head - (uintptr_t)w->slots;
 
-	return RILL_MIN(level, RILL_WHEEL_LEVELS - 1u);
-}
+	if (offset >= sizeof(w->slots))
+		return;
+	unsigned index = (unsigned)(offset / sizeof(*head));
+	unsigned level = index / RILL_WHEEL_SLOTS;
 
-static void place(struct rill_wheel *w, struct rill_timer *t)
-{
-	uint64_t tick = RILL_MAX(tick_of_deadline(t->deadline_ns), w->now_tick);
-	uint64_t last = w->now_tick + (UINT64_C(1) << (TICK_BITS - 1));
-
-	tick = RILL_MIN(tick, last);
-
-	unsigned level = level_of(w->now_tick, tick);
-	unsigned slot = (tick >> (level * RILL_WHEEL_SLOT_BITS)) & SLOT_MASK;
-
-	t->level = (uint8_t)level;
-	t->slot = (uint8_t)slot;
-	w->occupied[level] |= UINT64_C(1) << slot;
-	w->levels |= 1u << level;
-	rill_list_push_back(&w->slots[level][slot], &t->link);
-}
-
-void rill_wheel_insert(struct rill_wheel *w, struct rill_timer *t, uint64_t deadline_ns)
-{
-	RILL_DEBUG_ASSERT(!rill_timer_pending(t));
-	t->deadline_ns = deadline_ns;
-	place(w, t);
-}
-
-static void slot_emptied(struct rill_wheel *w, unsigned level, unsigned slot)
-{
-	w->occupied[level] &= ~(UINT64_C(1) << slot);
+	w->occupied[level] &= ~(UINT64_C(1) << index % RILL_WHEEL_SLOTS);
 	if (w->occupied[level] == 0)
 		w->levels &= ~(1u << level);
 }
 
-void rill_wheel_cancel(struct rill_wheel *w, struct rill_timer *t)
+static unsigned shift_of(unsigned level)
 {
-	if (!rill_timer_pending(t))
-		return;
-	rill_list_del(&t->link);
-	if (rill_list_empty(&w->slots[t->level][t->slot]))
-		slot_emptied(w, t->level, t->slot);
+	return level * RILL_WHEEL_LEVEL_BITS;
 }
 
-/*
- * The first occupied slot of a level at or after the current one, as the tick at which it begins.
- * Slots never lie behind the current one, except in the top level, which wraps.
- */
+static struct rill_list *slot_at(struct rill_wheel *w, unsigned level, uint64_t tick)
+{
+	return &w->slots[level][(tick >> shift_of(level)) % RILL_WHEEL_SLOTS];
+}
+
+/* The first occupied slot of a level, as the tick at which it begins. None is before the present
+ * one. */
 static uint64_t level_next_tick(const struct rill_wheel *w, unsigned level)
 {
-	unsigned shift = level * RILL_WHEEL_SLOT_BITS;
-	unsigned cur = (w->now_tick >> shift) & SLOT_MASK;
-	uint64_t occ = w->occupied[level];
-	uint64_t rotated = cur ? (occ >> cur) | (occ << (RILL_WHEEL_SLOTS - cur)) : occ;
-	unsigned ahead = (unsigned)__builtin_ctzll(rotated);
-	uint64_t base = (w->now_tick >> shift) << shift;
+	uint64_t present = w->now_tick >> shift_of(level);
+	unsigned by = present % RILL_WHEEL_SLOTS;
+	uint64_t occupied = w->occupied[level];
+	uint64_t rotated = occupied >> by | occupied << (RILL_WHEEL_SLOTS - by) % RILL_WHEEL_SLOTS;
 
-	return RILL_MAX(base + ((uint64_t)ahead << shift), w->now_tick);
+	return (present + (unsigned)__builtin_ctzll(rotated)) << shift_of(level);
 }
 
 /* The level with the earliest slot, and its tick. False when the wheel is empty. */
@@ -100,7 +60,7 @@ static bool next_slot(const struct rill_wheel *w, unsigned *ret_level, uint64_t 
 		unsigned l = (unsigned)__builtin_ctz(levels);
 		uint64_t tick = level_next_tick(w, l);
 
-		/* On a tie the higher level goes first: its timers cascade into the lower one. */
+		/* On a tie the higher level goes first: its timers belong into the lower one. */
 		if (!found || tick <= *ret_tick) {
 			*ret_tick = tick;
 			*ret_level = l;
@@ -110,45 +70,110 @@ static bool next_slot(const struct rill_wheel *w, unsigned *ret_level, uint64_t 
 	return found;
 }
 
-bool rill_wheel_advance(struct rill_wheel *w, uint64_t now_ns, struct rill_list *expired)
+/* At most max timers of the slot to where they belong now; how many. */
+static unsigned move_down(struct rill_wheel *w, struct rill_list *slot, unsigned max)
+{
+	unsigned n = 0;
+
+	while (n < max && !rill_list_empty(slot)) {
+		struct rill_timer *t = RILL_LIST_ENTRY(slot->next, struct rill_timer, link);
+
+		rill_wheel_cancel(w, t);
+		rill_wheel_place(w, t);
+		n++;
+	}
+	return n;
+}
+
+static unsigned expire(struct rill_wheel *w, struct rill_list *slot, unsigned max,
+		       struct rill_list *expired)
+{
+	unsigned n = 0;
+
+	while (n < max && !rill_list_empty(slot)) {
+		struct rill_timer *t = RILL_LIST_ENTRY(slot->next, struct rill_timer, link);
+
+		rill_wheel_cancel(w, t);
+		rill_list_push_back(expired, &t->link);
+		n++;
+	}
+	return n;
+}
+
+/* The lowest level has to be ready first. */
+static void move_down_ahead(struct rill_wheel *w, unsigned max)
+{
+	for (uint32_t levels = w->levels & ~1u; levels && max > 0; levels &= levels - 1) {
+		unsigned l = (unsigned)__builtin_ctz(levels);
+		uint64_t next_tick = w->now_tick + (UINT64_C(1) << shift_of(l));
+
+		max -= move_down(w, slot_at(w, l, next_tick), max);
+	}
+}
+
+bool rill_wheel_advance_some(struct rill_wheel *w, uint64_t now_ns, unsigned max,
+			     struct rill_list *expired)
 {
 	uint64_t now_tick = now_ns >> RILL_WHEEL_TICK_SHIFT;
 	uint64_t tick = 0;
 	unsigned level = 0;
 	bool any = false;
 
-	while (next_slot(w, &level, &tick) && tick <= now_tick) {
-		unsigned slot = (tick >> (level * RILL_WHEEL_SLOT_BITS)) & SLOT_MASK;
-		struct rill_list due;
+	while (max > 0 && next_slot(w, &level, &tick) && tick <= now_tick) {
+		struct rill_list *slot = slot_at(w, level, tick);
 
-		rill_list_init(&due);
-		rill_list_splice_back(&due, &w->slots[level][slot]);
-		slot_emptied(w, level, slot);
 		w->now_tick = tick;
 		if (level == 0) {
-			rill_list_splice_back(expired, &due);
+			max -= expire(w, slot, max, expired);
 			any = true;
-			continue;
+		} else {
+			/* Not moved in time: the owner was too busy, or away. */
+			max -= move_down(w, slot, max);
 		}
-		for (struct rill_list *n; (n = rill_list_pop_front(&due));)
-			place(w, RILL_LIST_ENTRY(n, struct rill_timer, link));
 	}
+	if (max == 0)
+		return any;
 	if (now_tick > w->now_tick)
 		w->now_tick = now_tick;
+	move_down_ahead(w, RILL_MIN(max, RILL_WHEEL_AHEAD));
+	return any;
+}
+
+/* When something can be done. */
+static uint64_t next_tick(const struct rill_wheel *w)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (uint32_t levels = w->levels; levels; levels &= levels - 1) {
+		unsigned l = (unsigned)__builtin_ctz(levels);
+		uint64_t tick = level_next_tick(w, l);
+
+		/* From then on its timers can be moved down. */
+		if (l > 0)
+			tick -= UINT64_C(1) << shift_of(l);
+		next = RILL_MIN(next, RILL_MAX(tick, w->now_tick));
+	}
+	return next;
+}
+
+bool rill_wheel_advance(struct rill_wheel *w, uint64_t now_ns, struct rill_list *expired)
+{
+	bool any = false;
+
+	do
+		any |= rill_wheel_advance_some(w, now_ns, UINT_MAX, expired);
+	while (next_tick(w) <= now_ns >> RILL_WHEEL_TICK_SHIFT);
 	return any;
 }
 
 void rill_wheel_take_due(struct rill_wheel *w, uint64_t now_ns, struct rill_list *expired)
 {
-	uint64_t tick = 0;
-	unsigned level = 0;
+	/* Rounded up, they are the next tick's. */
+	uint64_t tick = (now_ns >> RILL_WHEEL_TICK_SHIFT) + 1;
 
-	/* Rounded up, they are the next tick's; the slot that begins with it has them all. */
-	if (!next_slot(w, &level, &tick) || tick != (now_ns >> RILL_WHEEL_TICK_SHIFT) + 1)
+	if (tick != w->now_tick + 1)
 		return;
-	unsigned slot = (tick >> (level * RILL_WHEEL_SLOT_BITS)) & SLOT_MASK;
-
-	RILL_LIST_FOR_EACH (n, &w->slots[level][slot]) {
+	RILL_LIST_FOR_EACH (n, slot_at(w, 0, tick)) {
 		struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
 
 		if (t->deadline_ns > now_ns)
@@ -160,29 +185,28 @@ void rill_wheel_take_due(struct rill_wheel *w, uint64_t now_ns, struct rill_list
 
 uint64_t rill_wheel_next(const struct rill_wheel *w)
 {
-	uint64_t tick = 0;
-	unsigned level = 0;
+	uint64_t tick = next_tick(w);
 
-	if (!next_slot(w, &level, &tick))
-		return UINT64_MAX;
-	return tick << RILL_WHEEL_TICK_SHIFT;
+	return tick > UINT64_MAX >> RILL_WHEEL_TICK_SHIFT ? UINT64_MAX
+							  : tick << RILL_WHEEL_TICK_SHIFT;
 }
 
 struct rill_timer *rill_wheel_first(const struct rill_wheel *w)
 {
 	struct rill_timer *first = NULL;
-	uint64_t tick = 0;
-	unsigned level = 0;
 
-	if (!next_slot(w, &level, &tick))
-		return NULL;
-	unsigned slot = (tick >> (level * RILL_WHEEL_SLOT_BITS)) & SLOT_MASK;
+	for (uint32_t levels = w->levels; levels; levels &= levels - 1) {
+		unsigned l = (unsigned)__builtin_ctz(levels);
+		uint64_t tick = level_next_tick(w, l);
 
-	RILL_LIST_FOR_EACH (n, &w->slots[level][slot]) {
-		struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
+		if (first && rill_wheel_tick_of(first->deadline_ns) < tick)
+			continue;
+		RILL_LIST_FOR_EACH (n, &w->slots[l][(tick >> shift_of(l)) % RILL_WHEEL_SLOTS]) {
+			struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
 
-		if (!first || t->deadline_ns < first->deadline_ns)
-			first = t;
+			if (!first || t->deadline_ns < first->deadline_ns)
+				first = t;
+		}
 	}
 	return first;
 }

@@ -2,6 +2,10 @@
 /* The one timer of a parked task, in the wheel of the worker on which it parked. */
 #include "runtime/runtime.h"
 
+/* Timers touched in one turn. Those due, and there are more, wait for each other anyway; but the
+ * network cards do not have to wait for them all. */
+#define FIRE_MAX 64
+
 void rill_task_timer_arm(struct rill_task *t, struct rill_worker *w, uint64_t deadline_ns)
 {
 	t->timer_worker = w;
@@ -31,6 +35,7 @@ void rill_task_timer_cancel(struct rill_task *t)
 	t->timer_worker = NULL;
 }
 
+/* True also when there is more to do at once: then it is no time to sleep. */
 bool rill_worker_fire_timers(struct rill_worker *w, uint64_t now)
 {
 	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
@@ -43,17 +48,17 @@ bool rill_worker_fire_timers(struct rill_worker *w, uint64_t now)
 		return false;
 	rill_list_init(&expired);
 	rill_spin_lock(&w->wheel_lock);
-	if (rill_wheel_advance(&w->wheel, now, &expired)) {
-		while ((n = rill_list_pop_front(&expired))) {
-			struct rill_timer *timer = RILL_LIST_ENTRY(n, struct rill_timer, link);
+	rill_wheel_advance_some(&w->wheel, now, FIRE_MAX, &expired);
+	while ((n = rill_list_pop_front(&expired))) {
+		struct rill_timer *timer = RILL_LIST_ENTRY(n, struct rill_timer, link);
 
-			rill_wake_add(&batch,
-				      &RILL_CONTAINER_OF(timer, struct rill_task, timer)->waiter);
-		}
+		rill_wake_add(&batch, &RILL_CONTAINER_OF(timer, struct rill_task, timer)->waiter);
 	}
-	rill_store_relaxed(&w->wheel_next_ns, rill_wheel_next(&w->wheel));
+	uint64_t next = rill_wheel_next(&w->wheel);
+
+	rill_store_relaxed(&w->wheel_next_ns, next);
 	rill_spin_unlock(&w->wheel_lock);
-	bool any = batch.first != NULL;
+	bool any = batch.first != NULL || next <= now;
 
 	rill_wake_flush(&batch);
 	return any;

@@ -13,7 +13,7 @@
 
 #define TICK_NS (UINT64_C(1) << RILL_WHEEL_TICK_SHIFT)
 /* One turn of the whole wheel. */
-#define ROUND_NS (TICK_NS << (RILL_WHEEL_SLOT_BITS * RILL_WHEEL_LEVELS))
+#define ROUND_NS (TICK_NS << (RILL_WHEEL_LEVEL_BITS * RILL_WHEEL_LEVELS))
 #define TIMERS 512
 
 /* The model: for each timer whether it is pending, and its deadline. */
@@ -21,6 +21,7 @@ struct model {
 	struct rill_wheel wheel;
 	struct rill_timer timers[TIMERS];
 	bool pending[TIMERS];
+	uint64_t due[TIMERS]; /* when it has to fire: at the end of a tick, and not in the past */
 	uint64_t now;
 	struct rill_rand rand;
 };
@@ -46,6 +47,7 @@ static void model_init(uint64_t now, uint64_t seed)
 static void insert(int i, uint64_t deadline)
 {
 	rill_wheel_insert(&m.wheel, &m.timers[i], deadline);
+	m.due[i] = RILL_MAX(round_up(deadline), m.wheel.now_tick * TICK_NS);
 	m.pending[i] = true;
 }
 
@@ -92,32 +94,61 @@ static void assert_next(void)
 	assert_true(next <= RILL_MAX(round_up(first), m.now));
 }
 
+static void assert_first(void)
+{
+	struct rill_timer *first = rill_wheel_first(&m.wheel);
+	bool any = false;
+
+	for (int i = 0; i < TIMERS; i++)
+		any |= m.pending[i];
+	assert_int_equal(any, first != NULL);
+	if (first)
+		assert_true(first->deadline_ns == first_deadline());
+}
+
+/* What has fired: pending until then, not early, and in the order of ticks. */
+static unsigned take(struct rill_list *expired, uint64_t *last_ns)
+{
+	struct rill_list *n;
+	unsigned fired = 0;
+
+	while ((n = rill_list_pop_front(expired))) {
+		int i = (int)(RILL_LIST_ENTRY(n, struct rill_timer, link) - m.timers);
+
+		assert_true(m.pending[i]);
+		assert_true(m.timers[i].deadline_ns <= m.now);
+		assert_true(m.due[i] >= *last_ns);
+		*last_ns = m.due[i];
+		m.pending[i] = false;
+		fired++;
+	}
+	return fired;
+}
+
+static void assert_all_fired(void)
+{
+	for (int i = 0; i < TIMERS; i++) {
+		assert_int_equal(m.pending[i], rill_timer_pending(&m.timers[i]));
+		if (m.pending[i])
+			assert_true(round_up(m.timers[i].deadline_ns) > (m.now & ~(TICK_NS - 1)));
+	}
+	assert_next();
+}
+
 /* Moves the time and compares what fires with what the model says. */
 static unsigned advance(uint64_t now)
 {
 	struct rill_list expired;
-	struct rill_list *n;
-	unsigned fired = 0;
+	uint64_t last_ns = 0;
 
 	rill_list_init(&expired);
 	m.now = now;
 	bool any = rill_wheel_advance(&m.wheel, now, &expired);
 
 	assert_int_equal(any, !rill_list_empty(&expired));
-	while ((n = rill_list_pop_front(&expired))) {
-		struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
+	unsigned fired = take(&expired, &last_ns);
 
-		assert_true(m.pending[t - m.timers]);
-		assert_true(t->deadline_ns <= now);
-		m.pending[t - m.timers] = false;
-		fired++;
-	}
-	for (int i = 0; i < TIMERS; i++) {
-		assert_int_equal(m.pending[i], rill_timer_pending(&m.timers[i]));
-		if (m.pending[i])
-			assert_true(round_up(m.timers[i].deadline_ns) > (now & ~(TICK_NS - 1)));
-	}
-	assert_next();
+	assert_all_fired();
 	return fired;
 }
 
@@ -151,8 +182,159 @@ static void run_random(uint64_t now, uint64_t seed, unsigned bits_max)
 		advance(m.now + random_distance(bits_max - 2));
 		if (round % 64 == 0)
 			assert_bits();
+		if (round % 16 == 0)
+			assert_first();
 	}
 }
+
+/* ---- in portions ---- */
+
+/* In which slot each timer hangs. */
+static void locate(const struct rill_list *ret_slots[TIMERS])
+{
+	for (int i = 0; i < TIMERS; i++)
+		ret_slots[i] = NULL;
+	for (int l = 0; l < RILL_WHEEL_LEVELS; l++)
+		for (int s = 0; s < RILL_WHEEL_SLOTS; s++)
+			RILL_LIST_FOR_EACH (n, &m.wheel.slots[l][s])
+				ret_slots[RILL_LIST_ENTRY(n, struct rill_timer, link) - m.timers] =
+					&m.wheel.slots[l][s];
+}
+
+/* One portion, of which no more than max timers notice; how many fired. */
+static unsigned advance_some(uint64_t now, unsigned max, uint64_t *last_ns)
+{
+	const struct rill_list *before[TIMERS], *after[TIMERS];
+	struct rill_list expired;
+	unsigned moved = 0;
+
+	rill_list_init(&expired);
+	m.now = now;
+	locate(before);
+	rill_wheel_advance_some(&m.wheel, now, max, &expired);
+	locate(after);
+	for (int i = 0; i < TIMERS; i++)
+		moved += before[i] != after[i];
+	assert_true(moved <= max);
+	return take(&expired, last_ns);
+}
+
+/* Until there is nothing more to do at that time. */
+static unsigned advance_in_portions(uint64_t now, unsigned max)
+{
+	unsigned fired = 0, portions = 0;
+	uint64_t last_ns = 0;
+
+	while (rill_wheel_next(&m.wheel) <= now) {
+		fired += advance_some(now, max, &last_ns);
+		/* each timer moves down a level or fires, and a portion is not empty */
+		assert_true(++portions <= TIMERS * RILL_WHEEL_LEVELS);
+	}
+	m.now = now;
+	assert_all_fired();
+	return fired;
+}
+
+/* As run_random(), with changes also while a portion is moved and the rest is not. */
+static void run_random_in_portions(uint64_t seed, unsigned bits_max)
+{
+	model_init(0, seed);
+	for (int round = 0; round < 1000; round++) {
+		uint64_t now = m.now + random_distance(bits_max - 2);
+		unsigned max = 1 + rill_rand_below(&m.rand, 20);
+		uint64_t last_ns = 0;
+
+		for (unsigned n = rill_rand_below(&m.rand, 40); n > 0; n--)
+			random_step(bits_max);
+		for (unsigned n = rill_rand_below(&m.rand, 4); n > 0; n--) {
+			advance_some(now, max, &last_ns);
+			last_ns = 0;
+			random_step(bits_max);
+			assert_first();
+		}
+		if (rill_rand_below(&m.rand, 2))
+			advance_in_portions(now, max);
+		else
+			advance(now);
+		assert_bits();
+	}
+}
+
+static void test_random_in_portions(void **state)
+{
+	const unsigned widths[] = {12, 16, 22, 30, 50};
+
+	for (size_t i = 0; i < RILL_ARRAY_SIZE(widths); i++)
+		run_random_in_portions(1 + i, widths[i]);
+}
+
+/* A full slot: an owner who comes each tick moves few timers each time, and all fire on time. */
+static void test_full_slots_are_moved_ahead(void **state)
+{
+	/* a slot of the second level and one of the third, begun in the middle of another one */
+	const uint64_t widths[] = {32 * TICK_NS, 1024 * TICK_NS};
+
+	for (size_t i = 0; i < RILL_ARRAY_SIZE(widths); i++) {
+		uint64_t begin = 5000 * widths[i], last_ns = 0;
+		unsigned fired = 0;
+
+		model_init(begin - 2 * widths[i] - 7 * TICK_NS, i);
+		for (int t = 0; t < TIMERS / 4; t++)
+			insert(t, begin + rill_rand_below(&m.rand, (uint32_t)widths[i]));
+		for (uint64_t now = m.now; now <= begin + widths[i]; now += TICK_NS) {
+			unsigned due = 0;
+
+			for (int t = 0; t < TIMERS; t++)
+				due += m.pending[t] && m.due[t] <= now;
+			assert_int_equal(advance_some(now, due + RILL_WHEEL_AHEAD, &last_ns), due);
+			assert_all_fired();
+			fired += due;
+		}
+		assert_int_equal(fired, TIMERS / 4);
+	}
+}
+
+/* Nobody came in time: portions bring all, in order. */
+static void test_late_owner(void **state)
+{
+	for (unsigned max = 1; max <= 64; max *= 4) {
+		model_init(0, max);
+		for (int t = 0; t < TIMERS; t++)
+			insert(t, 1 + random_distance(40));
+		assert_int_equal(advance_in_portions(UINT64_C(1) << 41, max), TIMERS);
+		assert_true(rill_wheel_next(&m.wheel) == UINT64_MAX);
+		assert_bits();
+	}
+}
+
+/* Of a slot that is half moved, some are cancelled on each side. */
+static void test_cancel_while_moved(void **state)
+{
+	const uint64_t begin = 10 * 1024 * TICK_NS;
+	uint64_t last_ns = 0;
+	unsigned fired = 0;
+
+	model_init(0, 1);
+	for (int t = 0; t < 100; t++)
+		insert(t, begin + (unsigned)t * 10 * TICK_NS);
+	uint64_t now = begin - 1024 * TICK_NS;
+
+	for (int n = 0; n < 5; n++)
+		assert_int_equal(advance_some(now, TIMERS, &last_ns), 0);
+	assert_true(rill_wheel_next(&m.wheel) <= now);
+	for (int t = 0; t < 100; t += 2)
+		cancel(t);
+	/* those that come now belong beside those which are not moved yet */
+	for (int t = 0; t < 100; t += 4)
+		insert(t, begin + (unsigned)t * 10 * TICK_NS);
+	assert_bits();
+	for (; now < begin + 1024 * TICK_NS; now += TICK_NS)
+		fired += advance_in_portions(now, 3);
+	assert_int_equal(fired, 75);
+	assert_true(rill_wheel_next(&m.wheel) == UINT64_MAX);
+}
+
+/* ---- edges ---- */
 
 static void test_random_against_model(void **state)
 {
@@ -191,7 +373,7 @@ static void test_next_makes_progress(void **state)
 /* To the nanosecond below and at each boundary between slots and levels. */
 static void test_boundaries(void **state)
 {
-	for (unsigned bits = RILL_WHEEL_TICK_SHIFT; bits < 57; bits++) {
+	for (unsigned bits = RILL_WHEEL_TICK_SHIFT; bits < 63; bits++) {
 		uint64_t at = UINT64_C(1) << bits;
 
 		model_init(0, bits);
@@ -251,6 +433,8 @@ static void test_never_is_never(void **state)
 	insert(0, UINT64_MAX);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(advance(rill_wheel_next(&m.wheel)), 0);
+	/* not even at the end of time */
+	assert_int_equal(advance(UINT64_MAX), 0);
 	cancel(0);
 	assert_true(rill_wheel_next(&m.wheel) == UINT64_MAX);
 }
@@ -300,6 +484,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_against_model),
+		cmocka_unit_test(test_random_in_portions),
+		cmocka_unit_test(test_full_slots_are_moved_ahead),
+		cmocka_unit_test(test_late_owner),
+		cmocka_unit_test(test_cancel_while_moved),
 		cmocka_unit_test(test_next_makes_progress),
 		cmocka_unit_test(test_boundaries),
 		cmocka_unit_test(test_past_and_now_fire_at_once),
