@@ -197,7 +197,9 @@ static void yield_if_spent(struct rill_waiter *self)
 	rill_slice_leave(w, rill_task_of(self), RILL_TASK_YIELD);
 }
 
-/* Cheap look at the scopes with the clock of the current turn; a real one before parking. */
+/* Cheap look at the scopes with the worker's last time; before parking one a microsecond old at
+ * most.
+ */
 static int check_scopes(struct rill_waiter *self, bool precise, uint64_t *ret_deadline_ns)
 {
 	struct rill_worker *w = rill_worker_current();
@@ -209,7 +211,7 @@ static int check_scopes(struct rill_waiter *self, bool precise, uint64_t *ret_de
 	if (!w)
 		now = rill_clock_mono();
 	else
-		now = precise ? rill_runtime_now(w->rt) : w->now_ns;
+		now = precise ? rill_worker_now(w) : w->now_ns;
 	return rill_scope_check(self, now, ret_deadline_ns);
 }
 
@@ -324,16 +326,25 @@ int rill_await(struct rill_await *aw, unsigned flags)
 	return await_plain(aw, t);
 }
 
+/* Plain threads have no randomness of their own: the golden ratio's multiples are as even. */
+static unsigned fair_start(struct rill_worker *w, unsigned n)
+{
+	static RILL_ATOMIC(uint32_t) golden;
+
+	if (w)
+		return rill_rand_below(&w->rand, n);
+	return (unsigned)(((uint64_t)rill_fetch_add_relaxed(&golden, 0x9e3779b9u) * n) >> 32);
+}
+
 int rill_select(struct rill_case *cases, unsigned n, unsigned flags)
 {
-	struct rill_worker *w = rill_worker_current();
 	struct await_set set = {.first = (char *)cases, .stride = sizeof(*cases), .n = n};
 	struct rill_await *done = NULL;
 
 	if (n == 0 || n > RILL_SELECT_MAX)
 		return -EINVAL;
-	if (w && !(flags & RILL_SELECT_BIASED))
-		set.start = rill_rand_below(&w->rand, n);
+	if (n > 1 && !(flags & RILL_SELECT_BIASED))
+		set.start = fair_start(rill_worker_current(), n);
 	int r = await_set(&set, flags, &done);
 
 	if (!done)

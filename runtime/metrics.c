@@ -153,9 +153,12 @@ static void fill_stacks(const struct rill_runtime *rt, struct rill_runtime_metri
 {
 	m->stacks = rill_load_relaxed(&rt->stacks.count);
 	m->stacks_trimmed = rill_load_relaxed(&rt->stacks.trimmed);
+	m->stack_high_water = rill_load_relaxed(&rt->stacks.high_water);
 	for (unsigned i = 0; i < RILL_STACK_CLASSES; i++) {
 		m->stacks += rill_load_relaxed(&rt->stack_classes[i].count);
 		m->stacks_trimmed += rill_load_relaxed(&rt->stack_classes[i].trimmed);
+		m->stack_high_water = RILL_MAX(m->stack_high_water,
+					       rill_load_relaxed(&rt->stack_classes[i].high_water));
 	}
 }
 

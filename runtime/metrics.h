@@ -71,6 +71,7 @@ struct rill_runtime;
 	X(pollers, GAUGE, "pollers", "NIC shards and other pollers")                               \
 	X(stacks, GAUGE, "stacks", "Task stacks in use or kept")                                   \
 	X(stacks_trimmed, COUNTER, "stacks_trimmed", "Times a stack's memory was given back")      \
+	X(stack_high_water, GAUGE, "stack_high_water_bytes", "The most found touched in one")      \
 	X(stuck, COUNTER, "stuck", "Times a worker was found stuck in a task")                     \
 	X(stuck_longest_ns, GAUGE, "stuck_longest_ns", "The longest time in one task found")
 

@@ -24,9 +24,10 @@
 #endif
 
 /* Memory is given back so often, and of so many stacks: each costs a system call and makes all CPUs
- * of the process look at their TLBs. */
+ * of the process look at their TLBs. So few at a time. */
 #define TEND_NS (UINT64_C(100) * 1000 * 1000)
 #define TEND_MAX 256u
+#define TEND_AT_ONCE 16u
 
 /* How many a worker with a full cache gives away. */
 #define SPILL (RILL_STACK_CACHE / 2)
@@ -285,43 +286,64 @@ static uintptr_t page_of(const void *at, size_t page)
 	return (uintptr_t)at & ~(uintptr_t)(page - 1);
 }
 
-unsigned rill_stack_trim(struct rill_stack_pool *p, unsigned max)
+/* How many stacks nobody has needed since the last call, at most max. */
+static unsigned take_idle(struct rill_stack_pool *p, unsigned max)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	unsigned n = 0;
-
 	rill_spin_lock(&p->lock);
-	uint64_t idle = RILL_MIN(p->free_low, (uint64_t)max);
+	unsigned idle = (unsigned)RILL_MIN(p->free_low, (uint64_t)max);
 
 	p->free_low = p->free_count;
 	rill_spin_unlock(&p->lock);
-	for (; n < idle; n++) {
-		rill_spin_lock(&p->lock);
-		struct rill_task *t = pop_locked(p, &p->free);
+	return idle;
+}
 
-		rill_spin_unlock(&p->lock);
-		if (!t)
-			break;
-		/* The task stays: its state word has to be there for a late wake. */
-		uintptr_t low = (uintptr_t)t->stack_low;
+static void note_touched(struct rill_stack_pool *p, size_t bytes)
+{
+	uint64_t most = rill_load_relaxed(&p->high_water);
 
-		madvise(t->stack_low, page_of(t, page) - low, MADV_DONTNEED);
-		rill_spin_lock(&p->lock);
-		t->waiter.next = p->cold;
-		p->cold = &t->waiter;
-		rill_spin_unlock(&p->lock);
-	}
-	if (n > 0)
-		rill_fetch_add_relaxed(&p->trimmed, n);
+	while (bytes > most && !rill_cas_relaxed(&p->high_water, &most, (uint64_t)bytes))
+		;
+}
+
+static bool trim_one(struct rill_stack_pool *p)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	rill_spin_lock(&p->lock);
+	struct rill_task *t = pop_locked(p, &p->free);
+
+	rill_spin_unlock(&p->lock);
+	if (!t)
+		return false;
+	note_touched(p, rill_stack_touched(t));
+	/* The task stays: its state word has to be there for a late wake. */
+	madvise(t->stack_low, page_of(t, page) - (uintptr_t)t->stack_low, MADV_DONTNEED);
+	rill_spin_lock(&p->lock);
+	t->waiter.next = p->cold;
+	p->cold = &t->waiter;
+	rill_spin_unlock(&p->lock);
+	rill_fetch_add_relaxed(&p->trimmed, 1);
+	return true;
+}
+
+unsigned rill_stack_trim(struct rill_stack_pool *p, unsigned max)
+{
+	unsigned idle = take_idle(p, max);
+	unsigned n = 0;
+
+	while (n < idle && trim_one(p))
+		n++;
 	return n;
 }
 
 static void tend(struct rill_stack_pool *p, uint64_t now_ns)
 {
-	if (now_ns - p->tended_ns < TEND_NS)
-		return;
-	p->tended_ns = now_ns;
-	rill_stack_trim(p, TEND_MAX);
+	if (now_ns - p->tended_ns >= TEND_NS) {
+		p->tended_ns = now_ns;
+		p->to_trim = take_idle(p, TEND_MAX);
+	}
+	for (unsigned i = 0; p->to_trim > 0 && i < TEND_AT_ONCE; i++)
+		p->to_trim = trim_one(p) ? p->to_trim - 1 : 0;
 }
 
 void rill_stack_tend(struct rill_runtime *rt, uint64_t now_ns)
@@ -354,7 +376,10 @@ size_t rill_stack_touched(const struct rill_task *t)
 
 size_t rill_stack_high_water(const struct rill_task *t)
 {
-	return rill_stack_touched(t);
+	size_t bytes = rill_stack_touched(t);
+
+	note_touched(t->pool, bytes);
+	return bytes;
 }
 
 size_t rill_stack_left(void)

@@ -29,9 +29,11 @@ struct rill_stack_pool {
 	uint64_t free_count;			     /* in free; lock */
 	uint64_t free_low;			     /* the least of it since the last trim; lock */
 	uint64_t tended_ns;			     /* see rill_stack_tend(); its caller's */
+	unsigned to_trim;			     /* the same */
 	RILL_ATOMIC(struct rill_stack_slab *) slabs; /* newest first; only grows */
 	RILL_ATOMIC(uint64_t) count;		     /* stacks in all */
 	RILL_ATOMIC(uint64_t) trimmed;		     /* times one was */
+	RILL_ATOMIC(uint64_t) high_water;	     /* the most bytes found touched in one */
 };
 
 /* A worker's own few. */

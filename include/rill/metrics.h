@@ -78,8 +78,11 @@ struct rill_runtime_metrics {
 	uint64_t pollers;		/* now: NIC shards and others */
 	uint64_t stacks;		/* the most task stacks that were ever in use, in slabs */
 	uint64_t stacks_trimmed;	/* times the memory of an idle one was given back */
-	uint64_t stuck;			/* times a worker was found stuck in a task */
-	uint64_t stuck_longest_ns;	/* and for how long at most */
+	/* The most bytes that were found touched in one, whenever one was trimmed, dumped or asked
+	 * for by rill_stack_high_water(). */
+	uint64_t stack_high_water;
+	uint64_t stuck;		   /* times a worker was found stuck in a task */
+	uint64_t stuck_longest_ns; /* and for how long at most */
 };
 
 RILL_API void rill_runtime_metrics(struct rill_runtime *rt,

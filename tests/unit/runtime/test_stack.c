@@ -255,6 +255,10 @@ static void *high_water(void *arg)
 		rill_yield();
 	RILL_ASSERT_CMP(rill_stack_high_water(t), >=, (size_t)300 << 10);
 	RILL_ASSERT_CMP(rill_stack_high_water(t), <, (size_t)(300 + FACTOR * 16) << 10);
+	struct rill_runtime_metrics m;
+
+	rill_runtime_metrics(rill_runtime_current(), &m);
+	RILL_ASSERT_CMP(m.stack_high_water, ==, rill_stack_high_water(t));
 	RILL_ASSERT_CMP(rill_join(t, NULL), ==, 0);
 	return NULL;
 }
@@ -322,7 +326,13 @@ static void test_tending_keeps_its_pace(void **state)
 	rill_stack_tend(&rt, now + 99 * RILL_MS);
 	for (int k = 0; k < 2; k++)
 		assert_int_equal(pools[k]->trimmed, 0);
-	rill_stack_tend(&rt, now + 100 * RILL_MS);
+	/* a few at a time, until there are no more idle ones than at the beginning of the round */
+	for (uint64_t n = 1; n <= 256 / 16; n++) {
+		rill_stack_tend(&rt, now + (99 + n) * RILL_MS);
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(pools[k]->trimmed, RILL_MIN(pools[k]->count, 16 * n));
+	}
+	rill_stack_tend(&rt, now + 150 * RILL_MS);
 	for (int k = 0; k < 2; k++) {
 		assert_int_equal(pools[k]->trimmed, RILL_MIN(pools[k]->count, (uint64_t)256));
 		rill_stack_pool_fini(pools[k]);
