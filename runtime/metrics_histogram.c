@@ -14,7 +14,7 @@ const struct rill_histogram_name rill_histogram_names[RILL_HISTOGRAM_KINDS] = {
 const struct rill_histogram *rill_metrics_histogram(const struct rill_runtime *rt,
 						    enum rill_histogram_kind kind, unsigned worker)
 {
-	const struct rill_watch *watch = &rt->workers[worker].watch;
+	const struct rill_worker_watch *watch = &rt->workers[worker].watch;
 	const struct rill_histogram *h = kind == RILL_HISTOGRAM_RUN ? &watch->run : &watch->latency;
 
 	return h->counts ? h : NULL;

@@ -36,7 +36,7 @@ int rill_observe_init(struct rill_runtime *rt)
 	rill_ticks_start();
 	rt->ticks_are_ns = rt->o.flavor == RILL_CURRENT_THREAD || !rill_ticks_usable();
 	for (unsigned i = 0; i < rt->worker_count && r == 0; i++) {
-		struct rill_watch *watch = &rt->workers[i].watch;
+		struct rill_worker_watch *watch = &rt->workers[i].watch;
 
 		r = histogram_init(&watch->run, &rt->o.run_histogram);
 		if (r == 0)
@@ -130,7 +130,7 @@ static void record(struct rill_histogram *h, uint64_t ns)
 		rill_histogram_record(h, ns);
 }
 
-static void update_mean(struct rill_watch *watch, uint64_t ns)
+static void update_mean(struct rill_worker_watch *watch, uint64_t ns)
 {
 	uint64_t mean = rill_load_relaxed(&watch->mean_ns);
 
@@ -140,7 +140,7 @@ static void update_mean(struct rill_watch *watch, uint64_t ns)
 
 static void close_slice(struct rill_worker *w, struct rill_task *t, uint64_t now)
 {
-	struct rill_watch *watch = &w->watch;
+	struct rill_worker_watch *watch = &w->watch;
 	uint64_t ns = ns_between(w->rt, watch->began, now);
 	task_hook *hook = w->rt->o.hooks.after_run;
 
@@ -179,7 +179,7 @@ static uint64_t note_latency(struct rill_worker *w, struct rill_task *t, uint64_
 
 void rill_observe_before(struct rill_worker *w, struct rill_task *t)
 {
-	struct rill_watch *watch = &w->watch;
+	struct rill_worker_watch *watch = &w->watch;
 	task_hook *hook = w->rt->o.hooks.before_run;
 	uint64_t now = rill_observe_ticks(w->rt);
 

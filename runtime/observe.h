@@ -44,7 +44,7 @@ struct rill_delay_probe {
 };
 
 /* A worker's part; all but the probe and the phases only when observed. */
-struct rill_watch {
+struct rill_worker_watch {
 	struct rill_phases phases;
 	struct rill_delay_probe probe;
 	struct rill_task *running;     /* whose slice has begun and not been closed; NULL: none */

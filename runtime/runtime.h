@@ -82,7 +82,7 @@ struct rill_worker {
 	struct rill_task_list own;   /* runnable, and only here: pinned, or w is alone */
 	struct rill_stack_cache stacks;
 	struct rill_worker_counters metrics; /* read by others; see metrics.h for the timers */
-	struct rill_watch watch;	     /* see observe.h; read by others */
+	struct rill_worker_watch watch;	     /* see observe.h; read by others */
 	bool searching;
 	bool own_first; /* next time before the queue */
 	bool alone;	/* the runtime's only worker: nobody steals */

@@ -254,13 +254,10 @@ static RILL_NOINLINE void wake_all(struct rill_worker *self, struct rill_waiter 
 		rill_idle_notify(self->rt);
 }
 
-void rill_wake_flush_slow(struct rill_wake_batch *b)
+void rill_wake_all(struct rill_waiter *first)
 {
 	struct rill_worker *self = rill_worker_current();
-	struct rill_waiter *first = b->first;
 
-	b->first = NULL;
-	b->last = NULL;
 	if (!just_follows(self, first)) {
 		wake_all(self, first);
 		return;

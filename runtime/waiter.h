@@ -47,14 +47,19 @@ struct rill_wake_batch {
 /* Under the lock that keeps w alive. True: it was parked, and runs when the batch is flushed. */
 static inline bool rill_wake_add(struct rill_wake_batch *b, struct rill_waiter *w)
 {
+	uint32_t old = RILL_WAITER_PARKED;
+
 	/*
 	 * Always a read-modify-write with release, also when w was notified already: pairs with the
-	 * acquire exchange with which w begins to run, so that it sees what made us wake it.
+	 * acquire exchange with which w begins to run, so that it sees what made us wake it. Mostly
+	 * it is parked.
 	 */
-	uint32_t old = rill_fetch_or_acq_rel(&w->state, RILL_WAITER_NOTIFIED);
-
-	if (old != RILL_WAITER_PARKED)
-		return false;
+	if (!rill_cas_acq_rel(&w->state, &old, RILL_WAITER_PARKED | RILL_WAITER_NOTIFIED)) {
+		/* acq_rel: as above */
+		old = rill_fetch_or_acq_rel(&w->state, RILL_WAITER_NOTIFIED);
+		if (RILL_LIKELY(old != RILL_WAITER_PARKED))
+			return false;
+	}
 	w->next = NULL;
 	if (b->last)
 		b->last->next = w;
@@ -64,13 +69,19 @@ static inline bool rill_wake_add(struct rill_wake_batch *b, struct rill_waiter *
 	return true;
 }
 
-/* Lets all of the batch run, in order. Not under a lock. */
-void rill_wake_flush_slow(struct rill_wake_batch *b);
+/* Lets first and all that follow it run, in order. */
+void rill_wake_all(struct rill_waiter *first);
 
-static inline void rill_wake_flush(struct rill_wake_batch *b)
+/* Lets all of the batch run, in order; it is empty then. Not under a lock. */
+static RILL_ALWAYS_INLINE void rill_wake_flush(struct rill_wake_batch *b)
 {
-	if (b->first)
-		rill_wake_flush_slow(b);
+	struct rill_waiter *first = b->first;
+
+	/* The batch's address is given to nobody, so that a compiler may keep it in registers. */
+	b->first = NULL;
+	b->last = NULL;
+	if (first)
+		rill_wake_all(first);
 }
 
 /* Marks the running caller as woken, so that its next park returns at once. */
