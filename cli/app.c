@@ -208,8 +208,8 @@ void rill_app_close(struct rill_app *app)
 	if (app->rt)
 		rill_runtime_destroy(app->rt);
 	if (app->stop)
-		rill_token_destroy(app->stop);
+		rill_token_unref(app->stop);
 	if (app->cut)
-		rill_token_destroy(app->cut);
+		rill_token_unref(app->cut);
 	*app = (struct rill_app){0};
 }

@@ -340,7 +340,7 @@ int rill_block_on(struct rill_runtime *rt, void *(*fn)(void *), void *arg, void 
 	struct rill_handle *h = rt->handle;
 
 	if (!rill_handle_enter(h)) {
-		rill_token_destroy(token);
+		rill_token_unref(token);
 		return -ESHUTDOWN;
 	}
 	r = rill_spawn_with(&o, fn, arg, &t);
@@ -357,7 +357,7 @@ int rill_block_on(struct rill_runtime *rt, void *(*fn)(void *), void *arg, void 
 		r = -ECANCELED;
 out:
 	rill_handle_exit(h);
-	rill_token_destroy(token);
+	rill_token_unref(token);
 	return r;
 }
 

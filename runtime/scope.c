@@ -1,34 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "runtime/scope.h"
 
-#include <rill/token.h>
-
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/spinlock.h"
 #include "runtime/await.h"
 #include "runtime/runtime.h"
+#include "runtime/token.h"
 
-struct rill_token {
-	RILL_ATOMIC(bool) cancelled;
-	struct rill_spinlock lock;
-	struct rill_list scopes; /* of waiters, while they are parked */
-};
-
-/* The scope's opaque words, while its task is parked. */
-struct scope_node {
-	struct rill_list link;
-	struct rill_waiter *waiter;
-};
-
-RILL_STATIC_ASSERT(sizeof(struct scope_node) <= sizeof(((struct rill_scope *)0)->opaque),
+/* In the scope's opaque words, while its task is parked. */
+RILL_STATIC_ASSERT(sizeof(struct rill_token_node) <= sizeof(((struct rill_scope *)0)->opaque),
 		   "the public scope holds a node");
 
-static struct scope_node *node_of(struct rill_scope *s)
+static struct rill_token_node *node_of(struct rill_scope *s)
 {
-	return (struct scope_node *)(void *)s->opaque;
+	return (struct rill_token_node *)(void *)s->opaque;
 }
 
 static void begin(struct rill_scope *s, uint64_t deadline_ns, struct rill_token *token, bool shield)
@@ -80,7 +66,7 @@ int rill_scope_check(struct rill_waiter *self, uint64_t now_ns, uint64_t *ret_de
 			*ret_deadline_ns = deadline;
 			return now_ns >= deadline ? -ETIMEDOUT : 0;
 		}
-		if (s->token && rill_token_is_cancelled(s->token))
+		if (s->token && rill_token_cancelled(s->token))
 			return -ECANCELED;
 		deadline = RILL_MIN(deadline, s->deadline_ns);
 	}
@@ -92,77 +78,17 @@ int rill_scope_check(struct rill_waiter *self, uint64_t now_ns, uint64_t *ret_de
 	return now_ns >= deadline ? -ETIMEDOUT : 0;
 }
 
-static bool arm_one(struct rill_scope *s, struct rill_waiter *self)
-{
-	struct scope_node *n = node_of(s);
-	bool armed;
-
-	n->waiter = self;
-	rill_spin_lock(&s->token->lock);
-	armed = !rill_load_relaxed(&s->token->cancelled);
-	if (armed)
-		rill_list_push_back(&s->token->scopes, &n->link);
-	rill_spin_unlock(&s->token->lock);
-	return armed;
-}
-
 bool rill_scope_arm(struct rill_waiter *self)
 {
 	for (struct rill_scope *s = self->scope; s && !s->shield; s = s->parent)
-		if (s->token && !arm_one(s, self))
+		if (s->token && !rill_token_arm(s->token, node_of(s), self))
 			return false;
 	return true;
 }
 
 void rill_scope_disarm(struct rill_waiter *self)
 {
-	for (struct rill_scope *s = self->scope; s && !s->shield; s = s->parent) {
-		if (!s->token)
-			continue;
-		rill_spin_lock(&s->token->lock);
-		rill_list_del(&node_of(s)->link);
-		rill_spin_unlock(&s->token->lock);
-	}
-}
-
-int rill_token_create(struct rill_token **ret_token)
-{
-	struct rill_token *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return -ENOMEM;
-	rill_list_init(&t->scopes);
-	*ret_token = t;
-	return 0;
-}
-
-void rill_token_destroy(struct rill_token *t)
-{
-	if (!t)
-		return;
-	/* A cancel that was seen may still be on its way out. */
-	rill_spin_lock(&t->lock);
-	RILL_ASSERT(rill_list_empty(&t->scopes));
-	rill_spin_unlock(&t->lock);
-	free(t);
-}
-
-void rill_token_cancel(struct rill_token *t)
-{
-	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
-	struct rill_list *n;
-
-	rill_spin_lock(&t->lock);
-	/* release: pairs with the acquire in rill_token_is_cancelled() */
-	rill_store_release(&t->cancelled, true);
-	while ((n = rill_list_pop_front(&t->scopes)))
-		rill_wake_add(&batch, RILL_LIST_ENTRY(n, struct scope_node, link)->waiter);
-	rill_spin_unlock(&t->lock);
-	rill_wake_flush(&batch);
-}
-
-bool rill_token_is_cancelled(const struct rill_token *t)
-{
-	/* acquire: what the canceller did before is visible */
-	return rill_load_acquire(&t->cancelled);
+	for (struct rill_scope *s = self->scope; s && !s->shield; s = s->parent)
+		if (s->token)
+			rill_token_disarm(s->token, node_of(s));
 }

@@ -171,7 +171,7 @@ static void *connect_given_up(void *arg)
 	rill_token_cancel(cancelled.token);
 	lab_join(t);
 	RILL_ASSERT_CMP(cancelled.result, ==, -ECANCELED);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 
 	aborted.result = -ECANCELED; /* when it never ran */
 	t = lab_spawn(lab->rt[LAB_CLIENT], attempt, &aborted);

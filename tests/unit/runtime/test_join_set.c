@@ -127,7 +127,7 @@ static void *join_cancelled(void *arg)
 	RILL_ASSERT_CMP((int)rill_join_set_len(set), ==, 1);
 	RILL_ASSERT_CMP(rill_join_set_join_next(set, &o), ==, 0);
 	RILL_ASSERT(o.value == &g);
-	rill_token_destroy(token);
+	rill_token_unref(token);
 	rill_join_set_destroy(set);
 	return NULL;
 }

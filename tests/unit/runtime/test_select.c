@@ -96,7 +96,7 @@ static void *ended_by_scope(void *arg)
 	rill_scope_begin(&scope, RILL_FOREVER, token);
 	RILL_ASSERT_CMP(rill_select(c, 2, 0), ==, -ECANCELED);
 	rill_scope_end(&scope);
-	rill_token_destroy(token);
+	rill_token_unref(token);
 	RILL_ASSERT_CMP(rill_select(c, 2, 0), ==, 1);
 	return NULL;
 }

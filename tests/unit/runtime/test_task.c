@@ -371,7 +371,7 @@ static void *join_cancelled(void *arg)
 	rill_scope_begin(&scope, RILL_FOREVER, token);
 	RILL_ASSERT_CMP(rill_join(t, NULL), ==, -ECANCELED);
 	rill_scope_end(&scope);
-	rill_token_destroy(token);
+	rill_token_unref(token);
 
 	RILL_ASSERT(!rill_is_finished(t));
 	set(&go);
@@ -651,7 +651,7 @@ static void *be_cancelled(void *arg)
 		while (rill_consume_budget() == 0)
 			rill_cpu_relax();
 		rill_scope_end(&s);
-		rill_token_destroy(token);
+		rill_token_unref(token);
 	}
 	return NULL;
 }

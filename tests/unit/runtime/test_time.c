@@ -504,7 +504,7 @@ static void *tokens(void *arg)
 		}
 		rill_token_cancel(token);
 		rill_token_cancel(token);
-		rill_token_destroy(token);
+		rill_token_unref(token);
 	}
 	/* each step may have come a tick late */
 	RILL_ASSERT_CMP(rill_now() - t0, >=, RILL_SEC + RILL_MS);

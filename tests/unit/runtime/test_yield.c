@@ -264,7 +264,7 @@ static void test_budget(void **state)
 		}
 		stop(rt);
 	}
-	rill_token_destroy(cancelled);
+	rill_token_unref(cancelled);
 	rill_join_set_destroy(empty_set);
 }
 
