@@ -7,9 +7,12 @@
 #ifndef RILL_SYNC_H
 #define RILL_SYNC_H
 
+#include <rill/barrier.h>
 #include <rill/channel.h>
+#include <rill/cond.h>
 #include <rill/mutex.h>
 #include <rill/notify.h>
+#include <rill/once.h>
 #include <rill/oneshot.h>
 
 #endif

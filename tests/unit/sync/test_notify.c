@@ -188,6 +188,59 @@ TASK_TEST(select_does_not_pass_notify_all_on)
 	return NULL;
 }
 
+TASK_TEST(last_wakes_the_youngest_waiter)
+{
+	struct rill_notify n;
+	struct call c[3];
+
+	rill_notify_init(&n);
+	for (unsigned i = 0; i < 3; i++) {
+		c[i] = (struct call){.fn = wait_once, .obj = &n};
+		call_start(&c[i]);
+	}
+	for (unsigned i = 3; i-- > 0;) {
+		rill_notify_last(&n);
+		CHECK(call_join(&c[i]), ==, 0);
+		/* those before it wait on */
+		for (unsigned j = 0; j < i; j++)
+			RILL_ASSERT(!rill_is_finished(c[j].task));
+	}
+	return NULL;
+}
+
+static void last_is_kept_without_waiters(void **state)
+{
+	struct rill_notify n;
+
+	rill_notify_init(&n);
+	rill_notify_last(&n);
+	rill_notify_last(&n);
+	assert_true(take_permit(&n));
+	assert_false(take_permit(&n));
+}
+
+TASK_TEST(select_passes_the_last_one_on_to_the_youngest)
+{
+	struct rill_notify first, second;
+	struct call old = {.fn = wait_once, .obj = &second}, young = old;
+	struct call either = {.fn = wait_either, .obj = &first, .other = &second};
+
+	rill_notify_init(&first);
+	rill_notify_init(&second);
+	call_start(&old);
+	call_start(&young);
+	call_start(&either);
+	rill_notify_last(&second);
+	rill_notify_one(&first);
+	CHECK(call_join(&either), ==, 0);
+	CHECK(call_join(&young), ==, 0);
+	RILL_ASSERT(!rill_is_finished(old.task));
+	rill_notify_one(&second);
+	CHECK(call_join(&old), ==, 0);
+	RILL_ASSERT(!take_permit(&second));
+	return NULL;
+}
+
 /* Items to be taken; each is announced by one notify_one, the end by one notify_all. */
 struct store {
 	struct rill_notify n;
@@ -346,6 +399,95 @@ STRESS_TEST(stress_abort_loses_no_notification)
 	return NULL;
 }
 
+/*
+ * There is one notification, which is handed from one to the next: whoever has it is alone. Lost,
+ * and nobody goes on; doubled, and two meet.
+ */
+struct baton {
+	struct rill_notify n;
+	struct rill_notify never;
+	RILL_ATOMIC(uint32_t) holders;
+	RILL_ATOMIC(uint64_t) rounds;
+	RILL_ATOMIC(uint64_t) seed;
+	uint64_t goal;
+};
+
+/* In one way or another; true with the notification. */
+static bool take_baton(struct baton *b, struct rill_rand *rand)
+{
+	struct rill_notified nd;
+	struct rill_case cases[2];
+	int r;
+
+	switch (rill_rand_below(rand, 3)) {
+	case 0:
+		return rill_notify_wait(&b->n) == 0;
+	case 1:
+		rill_case_notify(&cases[0], &b->never);
+		rill_case_notify(&cases[1], &b->n);
+		return rill_select(cases, 2, 0) == 1;
+	default:
+		rill_notified_begin(&nd, &b->n);
+		r = rill_notified_enable(&nd) ? 0 : rill_notified_wait(&nd);
+		rill_notified_end(&nd);
+		return r == 0;
+	}
+}
+
+static void pass_baton(struct baton *b, struct rill_rand *rand)
+{
+	CHECK(rill_fetch_add_relaxed(&b->holders, 1), ==, 0u);
+	rill_fetch_add_relaxed(&b->rounds, 1);
+	CHECK(rill_fetch_sub_relaxed(&b->holders, 1), ==, 1u);
+	if (rill_rand_below(rand, 4) == 0)
+		rill_notify_last(&b->n);
+	else
+		rill_notify_one(&b->n);
+}
+
+static void *run_with_baton(void *arg)
+{
+	struct baton *b = arg;
+	struct rill_rand rand;
+
+	rill_rand_init(&rand, rill_fetch_add_relaxed(&b->seed, 1));
+	while (rill_load_relaxed(&b->rounds) < b->goal) {
+		struct rill_scope scope;
+
+		rill_scope_begin(&scope, rill_after(rill_rand_below(&rand, 200) * RILL_US), NULL);
+		bool mine = take_baton(b, &rand);
+
+		rill_scope_end(&scope);
+		if (mine)
+			pass_baton(b, &rand);
+	}
+	return NULL;
+}
+
+STRESS_TEST(stress_hands_one_notification_on)
+{
+	enum { TASKS = STRESS(1000) };
+	struct rill_task **t = malloc(TASKS * sizeof(struct rill_task *));
+	struct baton b = {.goal = STRESS(5000), .seed = 1};
+	pthread_t threads[2];
+
+	rill_notify_init(&b.n);
+	rill_notify_init(&b.never);
+	for (unsigned i = 0; i < TASKS; i++)
+		t[i] = spawn(run_with_baton, &b);
+	for (unsigned i = 0; i < 2; i++)
+		threads[i] = thread_start(run_with_baton, &b);
+	rill_notify_one(&b.n);
+	for (unsigned i = 0; i < TASKS; i++)
+		join(t[i]);
+	for (unsigned i = 0; i < 2; i++)
+		thread_join(threads[i]);
+	RILL_ASSERT(take_permit(&b.n));
+	RILL_ASSERT(!take_permit(&b.n));
+	free(t);
+	return NULL;
+}
+
 static void plain_thread_is_cancelled(void **state)
 {
 	struct rill_notify n;
@@ -375,10 +517,14 @@ int main(void)
 		cmocka_unit_test(abort_after_the_notification_loses_none),
 		cmocka_unit_test(select_passes_the_second_notification_on),
 		cmocka_unit_test(select_does_not_pass_notify_all_on),
+		cmocka_unit_test(last_wakes_the_youngest_waiter),
+		cmocka_unit_test(last_is_kept_without_waiters),
+		cmocka_unit_test(select_passes_the_last_one_on_to_the_youngest),
 		cmocka_unit_test(plain_thread_is_cancelled),
 		cmocka_unit_test(stress_loses_no_notification),
 		cmocka_unit_test(stress_ping_pong),
 		cmocka_unit_test(stress_abort_loses_no_notification),
+		cmocka_unit_test(stress_hands_one_notification_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
