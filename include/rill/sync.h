@@ -8,11 +8,13 @@
 #define RILL_SYNC_H
 
 #include <rill/barrier.h>
+#include <rill/broadcast.h>
 #include <rill/channel.h>
 #include <rill/cond.h>
 #include <rill/mutex.h>
 #include <rill/notify.h>
 #include <rill/once.h>
 #include <rill/oneshot.h>
+#include <rill/watch.h>
 
 #endif
