@@ -44,15 +44,20 @@ struct visit {
 	struct rill_runtime *rt;
 	const struct rill_dump_visitor *v;
 	const struct rill_sighting *seen;
+	struct rill_dump_waits waits;
 };
 
 static void visit_task(struct rill_task *t, void *ctx)
 {
-	const struct visit *visit = ctx;
+	struct visit *visit = ctx;
 	struct rill_dump_task d;
 
-	if (rill_task_look(visit->rt, t, true, visit->seen, &d))
+	if (!rill_task_look(visit->rt, t, true, visit->seen, &d))
+		return;
+	if (visit->v->task)
 		visit->v->task(visit->v->ctx, &d);
+	if (visit->v->object)
+		rill_dump_waits_add(&visit->waits, &d);
 }
 
 int rill_runtime_visit(struct rill_runtime *rt, const struct rill_dump_visitor *v)
@@ -68,8 +73,10 @@ int rill_runtime_visit(struct rill_runtime *rt, const struct rill_dump_visitor *
 		put_worker(rt, i, &seen[i], &d);
 		v->worker(v->ctx, &d);
 	}
-	if (v->task && r == 0)
+	if ((v->task || v->object) && r == 0)
 		rill_runtime_for_each_task(rt, visit_task, &visit);
+	if (r == 0)
+		r = rill_dump_waits_end(rt, &visit.waits, v->object, v->ctx);
 	free(seen);
 	return r;
 }

@@ -7,6 +7,20 @@
 
 struct rill_runtime;
 
+/* Gathers what parked tasks wait for, to be shown by object. */
+struct rill_dump_waits {
+	struct rill_dump_wait *waits;
+	size_t count;
+	size_t room;
+	bool failed; /* no memory */
+};
+void rill_dump_waits_add(struct rill_dump_waits *w, const struct rill_dump_task *t);
+/* Calls object for each, and frees the rest. object: NULL only if nothing was added. -ENOMEM. */
+int rill_dump_waits_end(struct rill_runtime *rt, struct rill_dump_waits *w,
+			void (*object)(void *ctx, const struct rill_dump_object *o), void *ctx);
+/* How it is waited for, where the kind does not say it: "write"; else "". */
+const char *rill_dump_way(const struct rill_dump_wait *w);
+
 /* A dump to be written, and what it says at its end. */
 struct rill_dump {
 	struct rill_runtime *rt;
@@ -14,7 +28,8 @@ struct rill_dump {
 	unsigned tasks;
 	unsigned states[RILL_DUMP_FINISHED + 1];
 	unsigned timers; /* armed by parked tasks */
-	unsigned items;	 /* written of the current list (JSON) */
+	unsigned items;	 /* written of the current list */
+	struct rill_dump_waits waits;
 };
 
 /* On the caller's stack, some 32 KiB of it: not in tasks. -EIO, -ENOMEM. */

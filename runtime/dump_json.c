@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A dump as one JSON object. Each worker and task is written when it is complete, so that a dump
- * of a million tasks needs the memory of one.
+ * of a million tasks needs the memory of one, and a few words for each that waits.
  */
 #include "runtime/dump.h"
 
@@ -141,8 +141,10 @@ static void put_wait(json_t *o, const struct rill_dump_task *t)
 
 static void put_task(void *ctx, const struct rill_dump_task *t)
 {
+	struct rill_dump *d = ctx;
 	json_t *o = json_object();
 
+	rill_dump_waits_add(&d->waits, t);
 	put_number(o, "id", t->id);
 	put_number(o, "parent", t->parent);
 	put_text(o, "name", t->name);
@@ -162,6 +164,28 @@ static void put_task(void *ctx, const struct rill_dump_task *t)
 	put_number(o, "home", t->home);
 	json_object_set_new(o, "aborted", json_boolean(t->aborted));
 	json_object_set_new(o, "frames", frames_json(t->frames, t->frame_count));
+	put_item(d, o);
+}
+
+static void put_object(void *ctx, const struct rill_dump_object *object)
+{
+	json_t *o = json_object();
+	json_t *waits = json_array();
+
+	for (size_t i = 0; i < object->wait_count; i++) {
+		json_t *wait = json_object();
+
+		put_number(wait, "task", object->waits[i].task_id);
+		put_text(wait, "what", object->waits[i].what);
+		json_array_append_new(waits, wait);
+	}
+	put_text(o, "kind", object->kind);
+	put_address(o, "object", object->obj);
+	json_object_set_new(o, "holder",
+			    object->holder ? json_integer((json_int_t)object->holder)
+					   : json_null());
+	put_text(o, "holder_name", object->holder ? object->holder_name : NULL);
+	json_object_set_new(o, "waits", waits);
 	put_item(ctx, o);
 }
 
@@ -221,6 +245,12 @@ int rill_dump_write_json(struct rill_runtime *rt, FILE *out)
 	put_list(&d, "tasks");
 	if (r == 0)
 		r = rill_runtime_visit(rt, &tasks);
+	fputc(']', out);
+	put_list(&d, "objects");
+	int r_waits = rill_dump_waits_end(rt, &d.waits, put_object, &d);
+
+	if (r == 0)
+		r = r_waits;
 	fputc(']', out);
 	put_list(&d, "deadlocks");
 	if (r == 0)

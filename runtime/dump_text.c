@@ -138,6 +138,7 @@ static void put_task(void *ctx, const struct rill_dump_task *t)
 
 	d->tasks++;
 	d->states[t->state]++;
+	rill_dump_waits_add(&d->waits, t);
 	fputc('\n', out);
 	put_name(out, t->id, t->name);
 	put_state(d, t);
@@ -156,6 +157,29 @@ static void put_task(void *ctx, const struct rill_dump_task *t)
 		fprintf(out, "\n    user word %p", t->user);
 	fputc('\n', out);
 	put_frames(out, t->frames, t->frame_count);
+}
+
+static void put_object(void *ctx, const struct rill_dump_object *o)
+{
+	struct rill_dump *d = ctx;
+	FILE *out = d->out;
+
+	if (d->items++ == 0)
+		fprintf(out, "\nwaited for:\n");
+	fprintf(out, "    %s %p", o->kind, o->obj);
+	if (o->holder) {
+		fprintf(out, " of ");
+		put_name(out, o->holder, o->holder_name);
+	}
+	fprintf(out, o->wait_count > 1 ? ": tasks" : ": task");
+	for (size_t i = 0; i < o->wait_count; i++) {
+		const char *way = rill_dump_way(&o->waits[i]);
+
+		fprintf(out, "%s %" PRIu64, i ? "," : "", o->waits[i].task_id);
+		if (way[0])
+			fprintf(out, " (%s)", way);
+	}
+	fputc('\n', out);
 }
 
 static bool put_deadlock(void *ctx, const struct rill_deadlock *d)
@@ -200,7 +224,10 @@ int rill_dump_write_text(struct rill_runtime *rt, FILE *out)
 		rt->name, rt->id, rt->worker_count, h.pollers, h.injected, h.blocking_threads,
 		h.blocking_idle, h.blocking_queued, h.stacks);
 	int r = rill_runtime_visit(rt, &v);
+	int r_waits = rill_dump_waits_end(rt, &d.waits, put_object, &d);
 
+	if (r == 0)
+		r = r_waits;
 	if (r == 0)
 		r = rill_deadlock_each(rt, put_deadlock, out);
 	put_summary(&d);

@@ -11,6 +11,8 @@
 #define TRIES 5
 
 const char rill_what_mutex[] = "mutex";
+const char rill_what_rwlock_read[] = "rwlock read";
+const char rill_what_rwlock_write[] = "rwlock write";
 
 struct look {
 	struct rill_task t;
@@ -77,13 +79,19 @@ static bool look_steadily(const struct rill_runtime *rt, const struct rill_task 
 	return false;
 }
 
-/* The mutex may be freed by now, and the task joined be another runtime's: both are read so that
+static bool is_held(const char *what)
+{
+	return what == rill_what_mutex || what == rill_what_rwlock_read ||
+	       what == rill_what_rwlock_write;
+}
+
+/* The lock may be freed by now, and the task joined be another runtime's: both are read so that
  * this does not matter. */
 static uint64_t holder_of(const char *what, const void *obj)
 {
 	uint64_t id = 0;
 
-	if (what == rill_what_mutex)
+	if (is_held(what))
 		rill_copy_checked(&id, &((const struct rill_held *)obj)->task_id, sizeof(id));
 	else if (obj && strcmp(what, "join") == 0)
 		rill_copy_checked(&id, &((const struct rill_task *)obj)->id, sizeof(id));

@@ -95,18 +95,39 @@ struct rill_dump_worker {
 	const void *frames[RILL_DUMP_FRAMES];
 };
 
+/* A task that waits for one thing; as in struct rill_dump_task. */
+struct rill_dump_wait {
+	uint64_t task_id;
+	const char *what; /* "mutex", "rwlock write" */
+	const void *obj;
+	uint64_t holder;
+};
+
+/* One thing that tasks wait for, but not in a select. Valid during the visit. */
+struct rill_dump_object {
+	char kind[32]; /* "mutex", "rwlock" */
+	const void *obj;
+	uint64_t holder; /* id of the task that holds it, or is it; 0: none, or not known; an
+			    rwlock's is who writes */
+	char holder_name[RILL_TASK_NAME];
+	size_t wait_count;
+	const struct rill_dump_wait *waits; /* by task_id */
+};
+
 /* Functions for what a dump finds; each may be NULL. They may block, and spawn nothing. */
 struct rill_dump_visitor {
 	void *ctx;
 	void (*worker)(void *ctx, const struct rill_dump_worker *w);
 	void (*task)(void *ctx, const struct rill_dump_task *t);
+	void (*object)(void *ctx, const struct rill_dump_object *o);
 };
 
 /*
- * Visits all workers, then all tasks. Tasks that begin or end meanwhile may be missed. Workers that
- * run a task are interrupted by a signal (not those which block in the kernel, whose calls would
- * fail with EINTR); at most 250 ms are spent on waiting for answers. From any thread or task that
- * keeps the runtime alive; dumps of a process wait for each other. -ENOMEM.
+ * Visits all workers, then all tasks, then all that tasks wait for. Tasks that begin or end
+ * meanwhile may be missed. Workers that run a task are interrupted by a signal (not those which
+ * block in the kernel, whose calls would fail with EINTR); at most 250 ms are spent on waiting for
+ * answers. From any thread or task that keeps the runtime alive; dumps of a process wait for each
+ * other. -ENOMEM.
  */
 RILL_API int rill_runtime_visit(struct rill_runtime *rt, const struct rill_dump_visitor *v);
 
@@ -147,7 +168,8 @@ struct rill_deadlock {
 	} tasks[RILL_DEADLOCK_TASKS];
 };
 
-/* 1: there is one, in *ret_deadlock; 0: none among mutexes and joins; -ENOMEM. */
+/* 1: there is one, in *ret_deadlock; 0: none among mutexes, writers of rwlocks and joins;
+ * -ENOMEM. */
 RILL_API int rill_runtime_find_deadlock(struct rill_runtime *rt,
 					struct rill_deadlock *ret_deadlock);
 

@@ -11,10 +11,13 @@
 #include <rill/broadcast.h>
 #include <rill/channel.h>
 #include <rill/cond.h>
+#include <rill/lock_stats.h>
 #include <rill/mutex.h>
 #include <rill/notify.h>
 #include <rill/once.h>
 #include <rill/oneshot.h>
+#include <rill/rwlock.h>
+#include <rill/semaphore.h>
 #include <rill/watch.h>
 
 #endif

@@ -19,6 +19,9 @@ struct found {
 	struct rill_dump_task tasks[FOUND_MAX];
 	unsigned worker_count;
 	struct rill_dump_worker workers[8];
+	unsigned object_count;
+	struct rill_dump_object objects[8]; /* without waits */
+	struct rill_dump_wait waits[8][4];
 };
 
 static void found_task(void *ctx, const struct rill_dump_task *t)
@@ -37,9 +40,25 @@ static void found_worker(void *ctx, const struct rill_dump_worker *w)
 	f->workers[f->worker_count++] = *w;
 }
 
+static void found_object(void *ctx, const struct rill_dump_object *o)
+{
+	struct found *f = ctx;
+
+	RILL_ASSERT_CMP(f->object_count, <, 8u);
+	RILL_ASSERT(o->wait_count > 0 && o->wait_count <= 4);
+	for (size_t i = 0; i < o->wait_count; i++) {
+		RILL_ASSERT(o->waits[i].obj == o->obj);
+		RILL_ASSERT(i == 0 || o->waits[i].task_id > o->waits[i - 1].task_id);
+	}
+	memcpy(f->waits[f->object_count], o->waits, o->wait_count * sizeof(*o->waits));
+	f->objects[f->object_count] = *o;
+	f->objects[f->object_count++].waits = NULL;
+}
+
 static void visit(struct rill_runtime *rt, struct found *f)
 {
-	struct rill_dump_visitor v = {.ctx = f, .worker = found_worker, .task = found_task};
+	struct rill_dump_visitor v = {
+		.ctx = f, .worker = found_worker, .task = found_task, .object = found_object};
 
 	memset(f, 0, sizeof(*f));
 	RILL_ASSERT_CMP(rill_runtime_visit(rt, &v), ==, 0);
@@ -84,9 +103,10 @@ static struct scene {
 	struct found found;
 	struct gate gate;
 	struct rill_mutex mutex;
+	struct rill_rwlock rwlock;
 	uint64_t main_id;
 	uint64_t until;
-	struct rill_task *tasks[8];
+	struct rill_task *tasks[12];
 	unsigned count;
 } scene;
 
@@ -111,8 +131,24 @@ static void *sleeper(void *arg)
 static void *holder(void *arg)
 {
 	RILL_ASSERT_CMP(rill_mutex_lock(&scene.mutex), ==, 0);
+	RILL_ASSERT_CMP(rill_rwlock_write(&scene.rwlock), ==, 0);
 	wait_at_the_gate();
+	rill_rwlock_unlock_write(&scene.rwlock);
 	rill_mutex_unlock(&scene.mutex);
+	return NULL;
+}
+
+static void *reader(void *arg)
+{
+	RILL_ASSERT_CMP(rill_rwlock_read(&scene.rwlock), ==, 0);
+	rill_rwlock_unlock_read(&scene.rwlock);
+	return NULL;
+}
+
+static void *writer(void *arg)
+{
+	RILL_ASSERT_CMP(rill_rwlock_write(&scene.rwlock), ==, 0);
+	rill_rwlock_unlock_write(&scene.rwlock);
 	return NULL;
 }
 
@@ -153,6 +189,8 @@ static RILL_NOINLINE void spawn_the_cast(void)
 	add("sleeper", sleeper, NULL);
 	add("holder", holder, NULL);
 	add("waiter", mutex_waiter, NULL);
+	add("reader", reader, NULL);
+	add("writer", writer, NULL);
 	add("done", done, NULL);
 	/* Each gets as far as it gets. */
 	for (unsigned i = 0; i < 8; i++)
@@ -164,6 +202,7 @@ static void *with_a_cast(void *look)
 {
 	gate_init(&scene.gate);
 	rill_mutex_init(&scene.mutex);
+	rill_rwlock_init(&scene.rwlock);
 	scene.count = 0;
 	scene.main_id = rill_self_id();
 	scene.until = rill_now() + 1000 * RILL_SEC;
@@ -195,7 +234,7 @@ static void test_facts(void **state)
 	const struct found *f = &scene.found;
 
 	run_with_a_cast(visit_self);
-	assert_int_equal(f->count, 8);
+	assert_int_equal(f->count, 10);
 	const struct rill_dump_task *t = named(f, "parked");
 
 	assert_int_equal(t->state, RILL_DUMP_PARKED);
@@ -231,6 +270,49 @@ static void test_who_holds_what(void **state)
 	assert_string_equal(t->wait_what, "join");
 	assert_int_equal(t->holder, named(f, "parked")->id);
 	assert_true(has_frame(t, "joiner"));
+}
+
+static unsigned object_at(const struct found *f, const void *obj)
+{
+	for (unsigned i = 0; i < f->object_count; i++)
+		if (f->objects[i].obj == obj)
+			return i;
+	fail_msg("no such object");
+	return 0;
+}
+
+static void test_what_is_waited_for(void **state)
+{
+	const struct found *f = &scene.found;
+
+	run_with_a_cast(visit_self);
+	uint64_t holder_id = named(f, "holder")->id;
+
+	/* the mutex, the rwlock, the gate of two, and who is joined; nobody waits for a sleep */
+	assert_int_equal(f->object_count, 4);
+	unsigned i = object_at(f, &scene.mutex);
+
+	assert_string_equal(f->objects[i].kind, "mutex");
+	assert_int_equal(f->objects[i].holder, holder_id);
+	assert_string_equal(f->objects[i].holder_name, "holder");
+	assert_int_equal(f->objects[i].wait_count, 1);
+	assert_int_equal(f->waits[i][0].task_id, named(f, "waiter")->id);
+	i = object_at(f, &scene.rwlock);
+	assert_string_equal(f->objects[i].kind, "rwlock");
+	assert_int_equal(f->objects[i].holder, holder_id);
+	assert_int_equal(f->objects[i].wait_count, 2);
+	assert_int_equal(f->waits[i][0].task_id, named(f, "reader")->id);
+	assert_string_equal(f->waits[i][0].what, "rwlock read");
+	assert_int_equal(f->waits[i][1].task_id, named(f, "writer")->id);
+	assert_string_equal(f->waits[i][1].what, "rwlock write");
+	i = object_at(f, &scene.gate);
+	assert_string_equal(f->objects[i].kind, "gate");
+	assert_int_equal(f->objects[i].holder, 0);
+	assert_int_equal(f->objects[i].wait_count, 2);
+	i = object_at(f, named(f, "joiner")->wait_obj);
+	assert_string_equal(f->objects[i].kind, "join");
+	assert_int_equal(f->objects[i].holder, named(f, "parked")->id);
+	assert_string_equal(f->objects[i].holder_name, "parked");
 }
 
 static void test_states(void **state)
@@ -306,6 +388,35 @@ static bool json_has_frame(json_t *task, const char *function)
 	return false;
 }
 
+static void check_json_objects(json_t *dump)
+{
+	json_t *objects = json_object_get(dump, "objects");
+	json_int_t holder_id = json_integer_value(json_object_get(task_in(dump, "holder"), "id"));
+	json_int_t writer_id = json_integer_value(json_object_get(task_in(dump, "writer"), "id"));
+	unsigned held = 0;
+	json_t *o;
+	size_t i;
+
+	assert_int_equal(json_array_size(objects), 4);
+	json_array_foreach(objects, i, o)
+	{
+		const char *kind = json_string_value(json_object_get(o, "kind"));
+		json_t *waits = json_object_get(o, "waits");
+
+		if (json_integer_value(json_object_get(o, "holder")) == holder_id)
+			held += strcmp(json_string_value(json_object_get(o, "holder_name")),
+				       "holder") == 0;
+		if (strcmp(kind, "rwlock") != 0)
+			continue;
+		assert_int_equal(json_array_size(waits), 2);
+		json_t *w = json_array_get(waits, 1);
+
+		assert_int_equal(json_integer_value(json_object_get(w, "task")), writer_id);
+		assert_string_equal(json_string_value(json_object_get(w, "what")), "rwlock write");
+	}
+	assert_int_equal(held, 2);
+}
+
 static void test_json(void **state)
 {
 	json_error_t error;
@@ -317,7 +428,7 @@ static void test_json(void **state)
 
 	assert_non_null(dump);
 	assert_int_equal(json_array_size(json_object_get(dump, "workers")), 1);
-	assert_int_equal(json_array_size(json_object_get(dump, "tasks")), 8);
+	assert_int_equal(json_array_size(json_object_get(dump, "tasks")), 10);
 	assert_int_equal(json_array_size(json_object_get(dump, "deadlocks")), 0);
 	json_t *t = task_in(dump, "waiter");
 
@@ -333,18 +444,34 @@ static void test_json(void **state)
 #else
 	assert_false(json_has_frame(t, "mutex_waiter"));
 #endif
+	check_json_objects(dump);
 	json_decref(dump);
 	free(dumped);
 }
 
 static void test_text(void **state)
 {
+	char line[128];
+
 	run_with_a_cast(dump_text);
+	snprintf(line, sizeof(line), "\n    mutex %p of task ", (void *)&scene.mutex);
+	assert_non_null(strstr(dumped, line));
+	snprintf(line, sizeof(line), "\n    rwlock %p of task ", (void *)&scene.rwlock);
+	const char *at = strstr(dumped, line);
+	unsigned long long first, second;
+
+	assert_non_null(at);
+	assert_int_equal(sscanf(at + strlen(line),
+				"%*u 'holder': tasks %llu (read), %llu (write)\n", &first, &second),
+			 2);
+	assert_int_equal(second, first + 1);
+	snprintf(line, sizeof(line), "\n    gate %p: tasks ", (void *)&scene.gate);
+	assert_non_null(strstr(dumped, line));
 	assert_non_null(strstr(dumped, " 'parked': parked on gate"));
 	assert_non_null(strstr(dumped, " 'waiter': parked on mutex"));
 	assert_non_null(strstr(dumped, " 'done': finished, not joined"));
 	assert_non_null(strstr(dumped, " 'new': runnable"));
-	assert_non_null(strstr(dumped, "8 tasks: "));
+	assert_non_null(strstr(dumped, "10 tasks: "));
 #ifdef RILL_HAVE_LIBDW
 	assert_non_null(strstr(dumped, "wait_at_the_gate at "));
 	assert_non_null(strstr(dumped, "spawned by add at "));
@@ -672,6 +799,88 @@ static void test_locking_twice_is_a_deadlock(void **state)
 	stop(rt);
 }
 
+/* Each writes one lock, and then wants to read or lock what the other one has. */
+static struct {
+	struct rill_rwlock rwlock;
+	struct rill_mutex mutex;
+} ring;
+
+static void *write_then_lock(void *arg)
+{
+	struct rill_scope scope;
+
+	/* also of who locks in a scope it is known */
+	rill_scope_begin(&scope, rill_after(RILL_SEC), NULL);
+	RILL_ASSERT_CMP(rill_rwlock_write(&ring.rwlock), ==, 0);
+	rill_scope_end(&scope);
+	rill_yield();
+	if (rill_mutex_lock(&ring.mutex) == 0)
+		rill_mutex_unlock(&ring.mutex);
+	rill_rwlock_unlock_write(&ring.rwlock);
+	return NULL;
+}
+
+static void *lock_then_read(void *arg)
+{
+	RILL_ASSERT_CMP(rill_mutex_lock(&ring.mutex), ==, 0);
+	rill_yield();
+	if (rill_rwlock_read(&ring.rwlock) == 0)
+		rill_rwlock_unlock_read(&ring.rwlock);
+	rill_mutex_unlock(&ring.mutex);
+	return NULL;
+}
+
+/* Readers share: nobody waits, and nobody is taken for the holder. */
+static void *read_then_lock(void *arg)
+{
+	RILL_ASSERT_CMP(rill_rwlock_read(&ring.rwlock), ==, 0);
+	rill_yield();
+	if (rill_mutex_lock(&ring.mutex) == 0)
+		rill_mutex_unlock(&ring.mutex);
+	rill_rwlock_unlock_read(&ring.rwlock);
+	return NULL;
+}
+
+static void *tie_the_ring(void *fn)
+{
+	struct rill_deadlock d;
+
+	rill_rwlock_init(&ring.rwlock);
+	rill_mutex_init(&ring.mutex);
+	struct rill_task *a = spawn((void *(*)(void *))fn, NULL);
+	struct rill_task *b = spawn(lock_then_read, NULL);
+
+	for (unsigned i = 0; i < 8; i++)
+		rill_yield();
+	int r = rill_runtime_find_deadlock(rill_runtime_current(), &d);
+
+	if (fn == (void *)write_then_lock) {
+		RILL_ASSERT_CMP(r, ==, 1);
+		RILL_ASSERT_CMP(d.count, ==, 2u);
+		unsigned i = d.tasks[0].id == rill_task_id(b) ? 0 : 1;
+
+		RILL_ASSERT_CMP(d.tasks[i].id, ==, rill_task_id(b));
+		RILL_ASSERT(strcmp(d.tasks[i].wait_what, "rwlock read") == 0);
+		RILL_ASSERT(d.tasks[i].wait_obj == &ring.rwlock);
+		RILL_ASSERT(d.tasks[1 - i].wait_obj == &ring.mutex);
+		rill_abort(a);
+	} else {
+		RILL_ASSERT_CMP(r, ==, 0);
+	}
+	rill_join(a, NULL);
+	RILL_ASSERT_CMP(rill_join(b, NULL), ==, 0);
+	return NULL;
+}
+
+static void test_deadlock_through_a_writer(void **state)
+{
+	struct rill_runtime *rt = start_current();
+
+	run(rt, tie_the_ring, (void *)write_then_lock);
+	run(rt, tie_the_ring, (void *)read_then_lock);
+	stop(rt);
+}
+
 /* ---- by a signal ---- */
 
 static bool file_has(const char *path, const char *text)
@@ -726,6 +935,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_who_holds_what),
+		cmocka_unit_test(test_what_is_waited_for),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_text),
@@ -736,6 +946,7 @@ int main(void)
 		cmocka_unit_test(test_deadlock_is_found),
 		cmocka_unit_test(test_a_deadline_unties_the_knot),
 		cmocka_unit_test(test_locking_twice_is_a_deadlock),
+		cmocka_unit_test(test_deadlock_through_a_writer),
 		cmocka_unit_test(test_dump_on_signal),
 		cmocka_unit_test(test_choice_of_signal),
 	};

@@ -204,6 +204,212 @@ TASK_TEST(select_passes_the_second_lock_on)
 	return NULL;
 }
 
+/* The way without a wait, which looks at all that the other one does. */
+
+static int lock_for_ever(struct call *c)
+{
+	for (;;) {
+		int r = rill_mutex_lock(c->obj);
+
+		if (r < 0)
+			return r;
+		rill_mutex_unlock(c->obj);
+	}
+}
+
+TASK_TEST(loop_without_a_wait_yields_and_ends)
+{
+	struct rill_mutex m;
+	struct call c = {.fn = lock_for_ever, .obj = &m};
+
+	rill_mutex_init(&m);
+	call_start(&c);
+	CHECK(call_abort(&c), ==, -ECANCELED);
+	check_free(&m);
+	c = (struct call){.fn = lock_for_ever, .obj = &m};
+	CHECK(rill_token_create(&c.token), ==, 0);
+	call_start(&c);
+	rill_token_cancel(c.token);
+	CHECK(call_join(&c), ==, -ECANCELED);
+	check_free(&m);
+	rill_token_destroy(c.token);
+	return NULL;
+}
+
+TASK_TEST(each_lock_spends_budget)
+{
+	struct rill_mutex m;
+	unsigned spent = 0;
+
+	rill_mutex_init(&m);
+	CHECK(rill_yield(), ==, 0);
+	for (; rill_has_budget_remaining(); spent++) {
+		CHECK(rill_mutex_lock(&m), ==, 0);
+		rill_mutex_unlock(&m);
+	}
+	CHECK(spent, ==, 128u);
+	check_free(&m);
+	return NULL;
+}
+
+/* ---- measuring ---- */
+
+static int lock_sleep_unlock(struct call *c)
+{
+	int r = rill_mutex_lock(c->obj);
+
+	if (r < 0)
+		return r;
+	r = rill_sleep(10 * RILL_MS);
+	rill_mutex_unlock(c->obj);
+	return r;
+}
+
+/* Sleeps on a paused clock end at a tick of the timer wheel. */
+static void check_about(uint64_t ns, uint64_t expected_ns)
+{
+	CHECK(ns, >=, expected_ns);
+	CHECK(ns, <, expected_ns + RILL_MS / 2);
+}
+
+static struct rill_lock_report read_stats(const struct rill_lock_stats *stats)
+{
+	struct rill_lock_report report;
+
+	CHECK(rill_lock_stats_read(stats, &report), ==, 0);
+	return report;
+}
+
+TASK_TEST(measured_waits_and_holds)
+{
+	struct rill_lock_stats *stats;
+	struct rill_mutex m;
+	struct call c[4];
+
+	CHECK(rill_lock_stats_create(NULL, &stats), ==, 0);
+	rill_mutex_init(&m);
+	/* taken before: its end has no time */
+	CHECK(rill_mutex_lock(&m), ==, 0);
+	rill_mutex_measure(&m, stats);
+	for (unsigned i = 0; i < 4; i++) {
+		c[i] = (struct call){.fn = lock_sleep_unlock, .obj = &m};
+		call_start(&c[i]);
+	}
+	CHECK(call_abort(&c[3]), ==, -ECANCELED);
+	rill_mutex_unlock(&m);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK(call_join(&c[i]), ==, 0);
+	struct rill_lock_report report = read_stats(stats);
+
+	CHECK(report.taken, ==, 3u);
+	CHECK(report.untimed, ==, 1u);
+	CHECK(report.wait.count, ==, 3u);
+	check_about(report.wait.sum_ns, 30 * RILL_MS);
+	CHECK(report.hold.count, ==, 3u);
+	check_about(report.hold.sum_ns, 30 * RILL_MS);
+	check_about(report.hold.max_ns, 10 * RILL_MS);
+	check_free(&m);
+	CHECK(read_stats(stats).taken, ==, 4u);
+	rill_mutex_measure(&m, NULL);
+	check_free(&m);
+	CHECK(read_stats(stats).taken, ==, 4u);
+	rill_lock_stats_destroy(stats);
+	return NULL;
+}
+
+TASK_TEST(measured_also_in_a_select)
+{
+	struct rill_lock_stats *stats;
+	struct rill_mutex a, b;
+	struct call either = {.fn = lock_either, .obj = &a, .other = &b};
+
+	CHECK(rill_lock_stats_create(NULL, &stats), ==, 0);
+	rill_mutex_init(&a);
+	rill_mutex_init(&b);
+	rill_mutex_measure(&a, stats);
+	rill_mutex_measure(&b, stats);
+	CHECK(rill_mutex_lock(&a), ==, 0);
+	CHECK(rill_mutex_lock(&b), ==, 0);
+	call_start(&either);
+	CHECK(rill_sleep(10 * RILL_MS), ==, 0);
+	rill_mutex_unlock(&a);
+	rill_mutex_unlock(&b);
+	CHECK(call_join(&either), >=, 0);
+	struct rill_lock_report report = read_stats(stats);
+
+	CHECK(report.taken, ==, 3u);
+	CHECK(report.wait.count, ==, 1u);
+	check_about(report.wait.sum_ns, 10 * RILL_MS);
+	CHECK(report.hold.count, ==, 3u);
+	rill_mutex_measure(&a, NULL);
+	rill_mutex_measure(&b, NULL);
+	rill_lock_stats_destroy(stats);
+	return NULL;
+}
+
+TASK_TEST(more_holders_than_the_stats_can_time)
+{
+	struct rill_lock_stats_options o = {RILL_OPTIONS(o), .holders = 1};
+	struct rill_lock_stats *stats;
+	struct rill_lock_report report;
+	struct rill_mutex a, b;
+
+	CHECK(rill_lock_stats_create(&o, &stats), ==, 0);
+	rill_mutex_init(&a);
+	rill_mutex_init(&b);
+	rill_mutex_measure(&a, stats);
+	rill_mutex_measure(&b, stats);
+	CHECK(rill_mutex_lock(&a), ==, 0);
+	CHECK(rill_mutex_lock(&b), ==, 0);
+	rill_mutex_unlock(&a);
+	rill_mutex_unlock(&b);
+	report = read_stats(stats);
+	CHECK(report.taken, ==, 2u);
+	CHECK(report.untimed, ==, 1u);
+	CHECK(report.hold.count, ==, 1u);
+	rill_lock_stats_destroy(stats);
+	return NULL;
+}
+
+static void stats_and_their_buckets(void **state)
+{
+	struct rill_lock_stats_options o = {RILL_OPTIONS(o), .min_ns = 100, .max_ns = 50};
+	struct rill_lock_stats *stats;
+	uint64_t low, high, next, count, sum = 0;
+	struct rill_mutex m;
+
+	assert_int_equal(rill_lock_stats_create(&o, &stats), -EINVAL);
+	o = (struct rill_lock_stats_options){RILL_OPTIONS(o), .precision = 7};
+	assert_int_equal(rill_lock_stats_create(&o, &stats), -EINVAL);
+	o = (struct rill_lock_stats_options){.size = 1};
+	assert_int_equal(rill_lock_stats_create(&o, &stats), -EINVAL);
+	o.size = sizeof(o) + 1;
+	assert_int_equal(rill_lock_stats_create(&o, &stats), -EINVAL);
+	rill_lock_stats_destroy(NULL);
+
+	o = (struct rill_lock_stats_options){RILL_OPTIONS(o), .min_ns = 1024, .max_ns = 1 << 20};
+	assert_int_equal(rill_lock_stats_create(&o, &stats), 0);
+	rill_mutex_init(&m);
+	rill_mutex_measure(&m, stats);
+	for (unsigned i = 0; i < 10; i++)
+		check_free(&m);
+	unsigned n = rill_lock_stats_buckets(stats);
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(rill_lock_stats_range(stats, i, &low, &high), 0);
+		assert_true(low < high && (i == 0 ? low == 0 : low == next));
+		next = high;
+		assert_int_equal(rill_lock_stats_count(stats, RILL_LOCK_HOLD, i, &count), 0);
+		sum += count;
+	}
+	assert_true(next == UINT64_MAX);
+	assert_int_equal(sum, 10);
+	assert_int_equal(rill_lock_stats_range(stats, n, &low, &high), -EINVAL);
+	assert_int_equal(rill_lock_stats_count(stats, RILL_LOCK_HOLD, n, &count), -EINVAL);
+	assert_int_equal(rill_lock_stats_count(stats, (enum rill_lock_time)2, 0, &count), -EINVAL);
+	rill_lock_stats_destroy(stats);
+}
+
 struct shared {
 	struct rill_mutex m;
 	uint64_t plain; /* guarded by m, and by nothing else */
@@ -336,6 +542,39 @@ STRESS_TEST(stress_select_of_two)
 	return NULL;
 }
 
+/* One object measures many locks, which come and go, and is read meanwhile. */
+STRESS_TEST(stress_measured)
+{
+	struct rill_lock_stats *stats;
+	struct rill_task *t[60];
+	struct shared s[2];
+
+	CHECK(rill_lock_stats_create(NULL, &stats), ==, 0);
+	shared_init(&s[0]);
+	shared_init(&s[1]);
+	rill_mutex_measure(&s[0].m, stats);
+	for (unsigned i = 0; i < 60; i++)
+		t[i] = spawn(i % 3 ? select_often : lock_often, &s[0]);
+	rill_mutex_measure(&s[1].m, stats);
+	for (unsigned i = 0; i < 20; i++) {
+		struct rill_lock_report report = read_stats(stats);
+
+		CHECK(report.taken, <=, (uint64_t)60 * ROUNDS);
+		rill_yield();
+	}
+	for (unsigned i = 0; i < 60; i++)
+		join(t[i]);
+	struct rill_lock_report report = read_stats(stats);
+
+	CHECK(s[0].plain + s[1].plain, ==, (uint64_t)60 * ROUNDS);
+	/* but for those that were on their way when it began */
+	CHECK(report.taken, <=, (uint64_t)60 * ROUNDS);
+	CHECK(report.hold.count + report.untimed, >=, report.taken);
+	CHECK(report.wait.count, <=, report.taken);
+	rill_lock_stats_destroy(stats);
+	return NULL;
+}
+
 struct last_user {
 	struct rill_mutex m;
 	unsigned users; /* guarded by m */
@@ -383,10 +622,17 @@ int main(void)
 		cmocka_unit_test(deadline_and_token_end_the_wait),
 		cmocka_unit_test(another_task_may_unlock),
 		cmocka_unit_test(select_passes_the_second_lock_on),
+		cmocka_unit_test(loop_without_a_wait_yields_and_ends),
+		cmocka_unit_test(each_lock_spends_budget),
+		cmocka_unit_test(measured_waits_and_holds),
+		cmocka_unit_test(measured_also_in_a_select),
+		cmocka_unit_test(more_holders_than_the_stats_can_time),
+		cmocka_unit_test(stats_and_their_buckets),
 		cmocka_unit_test(stress_excludes),
 		cmocka_unit_test(stress_with_plain_threads),
 		cmocka_unit_test(stress_abort_loses_no_lock),
 		cmocka_unit_test(stress_select_of_two),
+		cmocka_unit_test(stress_measured),
 		cmocka_unit_test(stress_last_holder_frees),
 	};
 
