@@ -61,7 +61,7 @@ static void thread_park(struct rill_waiter *self, uint64_t deadline_ns)
 	/* acq_rel: as in rill_slice_finish() */
 	if (rill_cas_acq_rel(&self->state, &state, RILL_WAITER_PARKED)) {
 		for (;;) {
-			/* acquire: pairs with the release in rill_wake_flush_slow() */
+			/* acquire: pairs with the release in wake_all() */
 			state = rill_load_acquire(&self->state);
 			if (state & RILL_WAITER_GO)
 				break;
