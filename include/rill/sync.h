@@ -18,6 +18,7 @@
 #include <rill/oneshot.h>
 #include <rill/rwlock.h>
 #include <rill/semaphore.h>
+#include <rill/stream.h>
 #include <rill/watch.h>
 
 #endif

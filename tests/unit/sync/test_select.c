@@ -176,7 +176,7 @@ TASK_TEST(cancelled_select_leaves_all)
 			provide(&t, which);
 			RILL_ASSERT(take(&t, which));
 		}
-		rill_token_destroy(c.token);
+		rill_token_unref(c.token);
 		things_fini(&t);
 	}
 	return NULL;
@@ -234,6 +234,112 @@ TASK_TEST(biased_looks_in_order_and_fair_does_not)
 	}
 	for (unsigned i = 0; i < RILL_SELECT_MAX; i++)
 		CHECK(won[i], >, 0u);
+	return NULL;
+}
+
+/* ---- fairness ---- */
+
+#define ROUNDS 10000u
+
+/* Eight that are always ready, of as many kinds. */
+struct ready {
+	struct rill_notify notify;
+	struct rill_semaphore sem;
+	struct rill_channel *full;
+	struct rill_channel *empty;
+	struct rill_token *token;
+	struct rill_rwlock rwlock;
+	struct rill_mutex mutex;
+	uint64_t msg;
+};
+
+static void ready_init(struct ready *r)
+{
+	*r = (struct ready){.msg = 1};
+	rill_notify_init(&r->notify);
+	CHECK(rill_semaphore_init(&r->sem, ROUNDS), ==, 0);
+	CHECK(rill_channel_create(ROUNDS, sizeof(uint64_t), &r->full), ==, 0);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		CHECK(rill_channel_try_send(r->full, &r->msg), ==, 0);
+	CHECK(rill_channel_create(ROUNDS, sizeof(uint64_t), &r->empty), ==, 0);
+	CHECK(rill_token_create(&r->token), ==, 0);
+	rill_token_cancel(r->token);
+	rill_rwlock_init(&r->rwlock);
+	rill_mutex_init(&r->mutex);
+}
+
+static void ready_fini(struct ready *r)
+{
+	rill_channel_close_sender(r->full);
+	rill_channel_close_receiver(r->full);
+	rill_channel_close_sender(r->empty);
+	rill_channel_close_receiver(r->empty);
+	rill_token_unref(r->token);
+}
+
+/* Each is chosen between 8 and 17 of 100 times, by the seed of the runtime. */
+static void *choose_among_eight(void *arg)
+{
+	unsigned won[8] = {0};
+	struct rill_case c[8];
+	struct ready r;
+
+	ready_init(&r);
+	rill_case_notify(&c[0], &r.notify);
+	rill_case_semaphore_acquire(&c[1], &r.sem, 1);
+	rill_case_channel_recv(&c[2], r.full, &r.msg);
+	rill_case_channel_send(&c[3], r.empty, &r.msg);
+	rill_case_token(&c[4], r.token);
+	rill_case_rwlock_read(&c[5], &r.rwlock);
+	rill_case_mutex_lock(&c[6], &r.mutex);
+	rill_case_sleep_until(&c[7], 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		rill_notify_one(&r.notify);
+		int i = rill_select(c, 8, 0);
+
+		CHECK(i, >=, 0);
+		CHECK(c[i].result, ==, 0);
+		won[i]++;
+		if (i == 5)
+			rill_rwlock_unlock_read(&r.rwlock);
+		if (i == 6)
+			rill_mutex_unlock(&r.mutex);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		CHECK(won[i], >, ROUNDS * 8 / 100);
+		CHECK(won[i], <, ROUNDS * 17 / 100);
+	}
+	ready_fini(&r);
+	return NULL;
+}
+
+static void all_that_are_ready_have_the_same_chance(void **state)
+{
+	run_on(RILL_CURRENT_THREAD, choose_among_eight, NULL);
+	/* a plain thread */
+	choose_among_eight(NULL);
+}
+
+static void *set_flag(void *arg)
+{
+	rill_store_relaxed((bool *)arg, true);
+	return NULL;
+}
+
+/* Each select spends budget, also one that never waits. */
+TASK_TEST(selecting_lets_others_run)
+{
+	struct rill_case c[2];
+	bool ran = false;
+	unsigned n = 0;
+
+	CHECK(rill_spawn(set_flag, &ran, NULL), ==, 0);
+	for (; !rill_load_relaxed(&ran); n++) {
+		rill_case_sleep_until(&c[0], 0);
+		rill_case_sleep_until(&c[1], 0);
+		CHECK(rill_select(c, 2, 0), >=, 0);
+	}
+	CHECK(n, <=, 129u); /* the budget of a slice, and the call that found it spent */
 	return NULL;
 }
 
@@ -360,6 +466,8 @@ int main(void)
 		cmocka_unit_test(an_error_is_a_result),
 		cmocka_unit_test(arguments),
 		cmocka_unit_test(biased_looks_in_order_and_fair_does_not),
+		cmocka_unit_test(all_that_are_ready_have_the_same_chance),
+		cmocka_unit_test(selecting_lets_others_run),
 		cmocka_unit_test(stress_two_channels),
 		cmocka_unit_test(stress_two_channels_to_a_plain_thread),
 		cmocka_unit_test(stress_two_channels_with_aborts),
