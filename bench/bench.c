@@ -21,8 +21,8 @@
 #define RUN_MS 300
 #define WARM_UP_SHARE 5
 
-static const struct bench *const benches[] = {bench_tasks, bench_wakes, bench_timers,
-					      bench_idle,  bench_sync,	bench_net};
+static const struct bench *const benches[] = {bench_tasks, bench_wakes,	   bench_timers, bench_idle,
+					      bench_locks, bench_channels, bench_net};
 
 #define BENCHES (sizeof(benches) / sizeof(benches[0]))
 
@@ -54,10 +54,8 @@ uint64_t bench_run_ns(void)
 	return variable("BENCH_MS", RUN_MS) * RILL_MS;
 }
 
-void bench_must(int err, const char *what)
+void bench_fail(int err, const char *what)
 {
-	if (err >= 0)
-		return;
 	fprintf(stderr, "rill-bench: %s: %s\n", what, strerror(-err));
 	exit(1);
 }

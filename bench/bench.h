@@ -35,8 +35,15 @@ struct bench {
 /* How long to measure, in ns. */
 uint64_t bench_run_ns(void);
 
-/* Ends the program with what failed when err is negative. */
-void bench_must(int err, const char *what);
+/* Ends the program with what failed. */
+void bench_fail(int err, const char *what);
+
+/* The same when err is negative. Inline: it is in loops that are measured. */
+static inline void bench_must(int err, const char *what)
+{
+	if (err < 0)
+		bench_fail(err, what);
+}
 
 /* As rill_spawn(), but cannot fail; returns the handle. */
 struct rill_task *bench_spawn(void *(*fn)(void *), void *arg);
@@ -52,7 +59,8 @@ extern const struct bench bench_tasks[];
 extern const struct bench bench_wakes[];
 extern const struct bench bench_timers[];
 extern const struct bench bench_idle[];
-extern const struct bench bench_sync[];
+extern const struct bench bench_locks[];
+extern const struct bench bench_channels[];
 extern const struct bench bench_net[];
 
 #endif

@@ -79,6 +79,11 @@ def same(name, *peers):
     return {p: name for p in peers}
 
 
+def on_one_and_two(name):
+    """The same on one worker and on two, beside Tokio."""
+    return [Bench(f"{name}_w{n}", name, same(name, "tokio"), workers=n) for n in (1, 2)]
+
+
 LATENESS = {"unit": "us", "figures": ("p50", "p99")}
 
 BENCHES = [
@@ -98,9 +103,20 @@ BENCHES = [
     Bench("wakeup_latency", cpus=2, **LATENESS),
     Bench("wakeup_latency_same_cpu", "wakeup_latency", same("wakeup_latency", "tokio"), **LATENESS),
     Bench("mutex", limit="limit_mutex"),
-    Bench("mpsc_1p1c"),
+    *on_one_and_two("mutex_1000"),
+    Bench("semaphore"),
+    *on_one_and_two("semaphore_1000"),
+    *on_one_and_two("rwlock_read"),
+    Bench("mpsc1_pingpong"),
+    *on_one_and_two("mpsc_1p1c"),
+    *on_one_and_two("mpsc_4p1c"),
+    *on_one_and_two("mpsc_unbounded_1p1c"),
+    Bench("select_8"),
+    *on_one_and_two("broadcast_1to8"),
+    *on_one_and_two("watch"),
     Bench("timer_create_cancel", peers=same("timer_create_cancel", "tokio", "go")),
     Bench("timer_live_1m"),
+    Bench("timeout_pingpong"),
     Bench("sleep_100k", peers=same("sleep_100k", "tokio", "go"), **LATENESS),
     Bench("sleep_100k_spin", peers=same("sleep_100k", "tokio", "go"), **LATENESS),
     Bench("task_rss", peers=same("task_rss", "tokio", "go"), unit="B"),

@@ -13,6 +13,7 @@
 #define TIMERS 10000
 #define LIVE_TIMERS 1000000
 #define FAR (3600 * RILL_SEC)
+#define ROUND_TRIPS 10000
 #define SLEEPERS 100000
 #define LEAD RILL_SEC /* by then all are asleep */
 #define SLEEPS_END_IN RILL_SEC
@@ -55,6 +56,56 @@ static int round_of_timers(void *state, uint64_t *ret_ops)
 		bench_must(rill_delay_queue_remove(state, key, NULL), "remove");
 	}
 	*ret_ops = TIMERS;
+	return 0;
+}
+
+/* Two tasks notify each other in turn, and each would wait for an hour. */
+struct rally {
+	struct rill_notify served, returned;
+};
+
+static void wait_at_most(struct rill_notify *n)
+{
+	struct rill_scope scope;
+
+	rill_scope_begin(&scope, rill_after(FAR), NULL);
+	bench_must(rill_notify_wait(n), "wait");
+	rill_scope_end(&scope);
+}
+
+static void *server(void *arg)
+{
+	struct rally *r = arg;
+
+	for (int i = 0; i < ROUND_TRIPS; i++) {
+		rill_notify_one(&r->served);
+		wait_at_most(&r->returned);
+	}
+	return NULL;
+}
+
+static void *returner(void *arg)
+{
+	struct rally *r = arg;
+
+	for (int i = 0; i < ROUND_TRIPS; i++) {
+		wait_at_most(&r->served);
+		rill_notify_one(&r->returned);
+	}
+	return NULL;
+}
+
+static int round_of_timeouts(void *state, uint64_t *ret_ops)
+{
+	struct rill_task *tasks[2];
+	struct rally r;
+
+	rill_notify_init(&r.served);
+	rill_notify_init(&r.returned);
+	tasks[0] = bench_spawn(returner, &r);
+	tasks[1] = bench_spawn(server, &r);
+	bench_join_all(tasks, 2);
+	*ret_ops = ROUND_TRIPS;
 	return 0;
 }
 
@@ -134,6 +185,7 @@ const struct bench bench_timers[] = {
 	 .round = round_of_timers,
 	 .open = full_queue_open,
 	 .close = queue_close},
+	{.name = "timeout_pingpong", .round = round_of_timeouts},
 	{.name = "sleep_100k", .figures = lateness},
 	{.name = "sleep_100k_spin", .idle = RILL_IDLE_SPIN, .figures = lateness},
 	{0},

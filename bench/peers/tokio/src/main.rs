@@ -2,6 +2,9 @@
 //! Tokio's side of the benchmarks: `tokio-peer NAME [WORKERS [SIZE]]` prints what `rill-bench` prints, and
 //! reads the same variables. Each does the same work as its namesake there (../../../*.c).
 
+mod channels;
+mod locks;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
@@ -10,9 +13,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, oneshot, Mutex, Notify};
+use tokio::sync::{oneshot, Notify};
 use tokio::task::{yield_now, JoinHandle};
-use tokio::time::{sleep, sleep_until, Sleep};
+use tokio::time::{sleep, sleep_until, timeout, Sleep};
 
 const RUN_MS: u64 = 300;
 const WARM_UP_SHARE: u32 = 5;
@@ -286,36 +289,6 @@ fn wakeups(runtime: &Runtime) -> Vec<f64> {
     percentiles_us(runtime.block_on(task).unwrap())
 }
 
-// ---- Locks and channels
-
-async fn mutex() -> u64 {
-    const LOCKS: u64 = 100_000;
-    let mutex = Mutex::new(0u64);
-    for _ in 0..LOCKS {
-        *mutex.lock().await += 1;
-    }
-    LOCKS
-}
-
-async fn mpsc_1p1c() -> u64 {
-    const MESSAGES: u64 = 100_000;
-    let (tx, mut rx) = mpsc::channel::<u64>(1_000);
-    let producer = tokio::spawn(async move {
-        for i in 0..MESSAGES {
-            tx.send(i).await.unwrap();
-        }
-    });
-    let consumer = tokio::spawn(async move {
-        let mut received = 0;
-        while rx.recv().await.is_some() {
-            received += 1;
-        }
-        received
-    });
-    producer.await.unwrap();
-    consumer.await.unwrap()
-}
-
 // ---- Timers
 
 const FAR: Duration = Duration::from_secs(3_600);
@@ -345,6 +318,25 @@ async fn timer_live_1m() -> Vec<f64> {
         armed(timer.as_mut()).await;
     }
     vec![repeat(timer_create_cancel).await]
+}
+
+/// The rally of notify_pingpong, with a timeout around each wait.
+async fn timeout_pingpong() -> u64 {
+    async fn play(mine: Arc<Notify>, other: Arc<Notify>, serves: bool) {
+        for _ in 0..ROUND_TRIPS {
+            if serves {
+                other.notify_one();
+            }
+            timeout(FAR, mine.notified()).await.unwrap();
+            if !serves {
+                other.notify_one();
+            }
+        }
+    }
+    let (served, returned) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let returner = tokio::spawn(play(served.clone(), returned.clone(), false));
+    join_all([returner, tokio::spawn(play(returned, served, true))]).await;
+    ROUND_TRIPS
 }
 
 async fn sleep_100k() -> Vec<f64> {
@@ -488,7 +480,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let name = args.first().map_or("", String::as_str);
     let number = |i: usize, otherwise| args.get(i).map_or(otherwise, |a| a.parse().unwrap());
-    let rt = &runtime(number(1, 1), name.starts_with("timer") || name.starts_with("sleep"));
+    let rt = &runtime(number(1, 1), name.starts_with("time") || name.starts_with("sleep"));
     let figures = match name {
         "switch" => inside(rt, switch),
         "yield" => inside(rt, yield_alone),
@@ -502,10 +494,21 @@ fn main() {
         "oneshot_pingpong" => inside(rt, oneshot_pingpong),
         "ping_pong" => inside(rt, ping_pong),
         "wakeup_latency" => wakeup_latency(),
-        "mutex" => inside(rt, mutex),
-        "mpsc_1p1c" => inside(rt, mpsc_1p1c),
+        "mutex" => inside(rt, locks::mutex),
+        "mutex_1000" => inside(rt, locks::mutex_1000),
+        "semaphore" => inside(rt, locks::semaphore),
+        "semaphore_1000" => inside(rt, locks::semaphore_1000),
+        "rwlock_read" => inside(rt, locks::rwlock_read),
+        "mpsc1_pingpong" => inside(rt, channels::mpsc1_pingpong),
+        "mpsc_1p1c" => inside(rt, channels::mpsc_1p1c),
+        "mpsc_4p1c" => inside(rt, channels::mpsc_4p1c),
+        "mpsc_unbounded_1p1c" => inside(rt, channels::mpsc_unbounded_1p1c),
+        "select_8" => inside(rt, channels::select_8),
+        "broadcast_1to8" => inside(rt, channels::broadcast_1to8),
+        "watch" => inside(rt, channels::watch),
         "timer_create_cancel" => inside(rt, timer_create_cancel),
         "timer_live_1m" => in_task(rt, timer_live_1m()),
+        "timeout_pingpong" => inside(rt, timeout_pingpong),
         "sleep_100k" => in_task(rt, sleep_100k()),
         "task_rss" => in_task(rt, task_rss(number(2, 100_000))),
         "idle_cpu" => idle_cpu(rt),
