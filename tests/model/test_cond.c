@@ -166,8 +166,6 @@ static const struct rill_model_mutation mutations[] = {
 	 0, 0},
 	{"unlock_relaxed", "cancel", "base/spinlock.h", "rill_spin_unlock", "store", NULL,
 	 RILL_MODEL_WEAKEN, __ATOMIC_RELAXED, 0},
-	{"grant_says_woke", "cancel", "runtime/await.h", "rill_await_grant", "store", "granted",
-	 RILL_MODEL_VALUE, 0, RILL_GRANT_WOKE},
 };
 
 int main(int argc, char **argv)
