@@ -121,7 +121,7 @@ static void test_abort(void **state)
 
 static void *raise_flag(void *arg)
 {
-	*(bool *)arg = true;
+	rill_store_relaxed((bool *)arg, true);
 	return NULL;
 }
 
@@ -132,7 +132,7 @@ static void *call_for_long(void *arg)
 	struct rill_task *other = spawn(raise_flag, &flag);
 	unsigned n = 0;
 
-	for (; !flag; n++)
+	for (; !rill_load_relaxed(&flag); n++)
 		RILL_ASSERT_CMP(rill_join(spawn(nothing, NULL), NULL), ==, 0);
 	RILL_ASSERT_CMP(n, <, 10u);
 	RILL_ASSERT_CMP(rill_join(other, NULL), ==, 0);
