@@ -9,7 +9,7 @@
 
 #include "tests/unit/sync/sync_test.h"
 
-#define TASKS STRESS(1000)
+#define TASKS 1000
 #define THREADS 4
 #define ROUNDS 60
 #define THREAD_ROUNDS STRESS(4000)
