@@ -63,12 +63,18 @@ void rill_delay_wake_all(struct rill_delay_queue *q, struct rill_wake_batch *bat
 		rill_await_wake(aw, batch);
 }
 
-/* Something may have become due earlier than those who wait will look. */
-static void tell_waiters(struct rill_delay_queue *q, struct rill_wake_batch *batch)
+/*
+ * Something may have become due earlier than those who wait will look. Not rill_wheel_next(): a
+ * later item may have to be moved down in the wheel before the first one is due, and nobody need
+ * come for that.
+ */
+static void tell_waiters(struct rill_delay_queue *q, uint64_t deadline_ns,
+			 struct rill_wake_batch *batch)
 {
-	uint64_t next = rill_list_empty(&q->due) ? rill_wheel_next(&q->wheel) : 0;
+	uint64_t next = rill_list_empty(&q->due) ? deadline_ns : 0;
 
-	if (next < q->armed_ns)
+	/* The wheel does not tell apart what is in the same tick. */
+	if (next < q->armed_ns && q->armed_ns - next >= UINT64_C(1) << RILL_WHEEL_TICK_SHIFT)
 		rill_delay_wake_all(q, batch);
 }
 
@@ -86,7 +92,7 @@ static RILL_ALWAYS_INLINE void place_locked(struct rill_delay_queue *q, struct r
 		rill_list_push_back(&q->due, &n->timer.link);
 	}
 	if (!rill_list_empty(&q->waiters))
-		tell_waiters(q, batch);
+		tell_waiters(q, deadline_ns, batch);
 }
 
 /* The lock is held, and released for a while. */

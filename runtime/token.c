@@ -7,8 +7,9 @@
  * A cancel walks the tree below its token without recursion, from a token to its first child while
  * there is one, and then up again, taking out each token that it is done with. So what is left
  * below a token is what has not been reached yet, for every cancel that is under way: each may do
- * the work of the others, and none returns before all is done. Every few steps a walk lets go of
- * the lock. Whoever takes a token out meanwhile moves the walks that stand there to its parent.
+ * the work of the others, and none returns before all is done. Every few steps and wakes a walk
+ * lets go of the locks. Whoever takes a token out meanwhile moves the walks that stand there to its
+ * parent, which they have come by.
  */
 #include "runtime/token.h"
 
@@ -17,7 +18,10 @@
 #include "base/assert.h"
 #include "runtime/await.h"
 
-/* How far a walk goes, or how many children find a new parent, under one hold of the lock. */
+/*
+ * How many tokens and waiters a walk sees to, or how many children find a new parent, under one
+ * hold of the lock.
+ */
 #ifndef RILL_TOKEN_STEPS
 #define RILL_TOKEN_STEPS 32
 #endif
@@ -34,6 +38,8 @@ struct walk {
 	struct rill_list link;
 	struct rill_token *top;
 	struct rill_token *at; /* NULL: all is done */
+	bool marked;	       /* at is cancelled, and all who waited for it are woken */
+	unsigned left;	       /* tokens and waiters until it lets others have the lock */
 	struct rill_wake_batch batch;
 };
 
@@ -70,35 +76,40 @@ static void detach(struct rill_token *t)
 	RILL_LIST_FOR_EACH (n, &t->tree->walks) {
 		struct walk *w = RILL_LIST_ENTRY(n, struct walk, link);
 
-		if (w->at == t)
-			w->at = w->top == t ? NULL : t->parent;
+		if (w->at != t)
+			continue;
+		w->at = w->top == t ? NULL : t->parent;
+		w->marked = true;
 	}
 	adopt(NULL, t);
 }
 
-/* Lets others have the lock. */
-static void pause_walk(struct rill_token_tree *tree)
-{
-	rill_spin_unlock(&tree->lock);
-	rill_spin_lock(&tree->lock);
-}
-
 /* ---- cancel ---- */
 
-/* Wakes who waits for this one. */
-static void mark(struct rill_token *t, struct rill_wake_batch *batch)
+static bool wake_one_locked(struct rill_token *t, struct rill_wake_batch *batch)
 {
-	struct rill_await *aw;
-	struct rill_list *n;
+	struct rill_list *n = rill_list_pop_front(&t->scopes);
+	struct rill_await *aw = rill_await_first(&t->awaits);
+
+	if (n)
+		rill_wake_add(batch, RILL_LIST_ENTRY(n, struct rill_token_node, link)->waiter);
+	else if (aw)
+		rill_await_grant(aw, batch);
+	return n || aw;
+}
+
+/* Nobody new waits for it from here on. */
+static void mark(struct walk *w)
+{
+	struct rill_token *t = w->at;
 
 	rill_spin_lock(&t->lock);
 	/* release: pairs with the acquire in rill_token_cancelled() */
 	rill_store_release(&t->cancelled, true);
-	while ((n = rill_list_pop_front(&t->scopes)))
-		rill_wake_add(batch, RILL_LIST_ENTRY(n, struct rill_token_node, link)->waiter);
-	while ((aw = rill_await_first(&t->awaits)))
-		rill_await_grant(aw, batch);
+	while (w->left > 0 && wake_one_locked(t, &w->batch))
+		w->left--;
 	rill_spin_unlock(&t->lock);
+	w->marked = w->left > 0;
 }
 
 /* One token down, or up. */
@@ -106,29 +117,42 @@ static void step(struct walk *w)
 {
 	struct rill_token *child = first_child(w->at);
 
-	if (!child) {
+	w->left--;
+	if (child) {
+		w->at = child;
+		w->marked = false;
+	} else {
 		detach(w->at);
-		return;
 	}
-	w->at = child;
-	mark(child, &w->batch);
+}
+
+/* Lets others have the lock, and who is woken already run. */
+static void pause_walk(struct rill_token_tree *tree, struct walk *w)
+{
+	rill_spin_unlock(&tree->lock);
+	rill_wake_flush(&w->batch);
+	rill_spin_lock(&tree->lock);
+	w->left = RILL_TOKEN_STEPS;
 }
 
 static void walk(struct rill_token_tree *tree, struct walk *w)
 {
-	mark(w->top, &w->batch);
 	rill_list_push_back(&tree->walks, &w->link);
-	for (unsigned steps = 1; w->at; steps++) {
-		step(w);
-		if (steps % RILL_TOKEN_STEPS == 0)
-			pause_walk(tree);
+	while (w->at) {
+		if (!w->marked)
+			mark(w);
+		if (w->left > 0)
+			step(w);
+		else
+			pause_walk(tree, w);
 	}
 	rill_list_del(&w->link);
 }
 
 void rill_token_cancel(struct rill_token *t)
 {
-	struct walk w = {.top = t, .at = t, .batch = RILL_WAKE_BATCH_INIT};
+	struct walk w = {
+		.top = t, .at = t, .left = RILL_TOKEN_STEPS, .batch = RILL_WAKE_BATCH_INIT};
 	struct rill_token_tree *tree = t->tree;
 
 	rill_spin_lock(&tree->lock);
@@ -294,8 +318,10 @@ void rill_token_unref(struct rill_token *t)
 	/* Where it stands in the tree it may still be met by a walk, which may even take it out. */
 	for (unsigned steps = 1; (child = first_child(t)); steps++) {
 		adopt(t->parent, child);
-		if (steps % RILL_TOKEN_STEPS == 0)
-			pause_walk(t->tree);
+		if (steps % RILL_TOKEN_STEPS != 0)
+			continue;
+		rill_spin_unlock(&t->tree->lock);
+		rill_spin_lock(&t->tree->lock);
 	}
 	detach(t);
 	token_free(t);

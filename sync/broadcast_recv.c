@@ -7,7 +7,7 @@
 
 #include "sync/fanout.h"
 
-/* ---- reading a slot: 0, -EAGAIN (not there yet) or -EOVERFLOW (overwritten) ---- */
+/* ---- reading a slot: 0 and going on, -EAGAIN (not there yet) or -EOVERFLOW (overwritten) ---- */
 
 static int missing(uint64_t seq, uint64_t pos)
 {
@@ -20,10 +20,16 @@ static bool still_there(const struct rill_broadcast_slot *slot, uint64_t pos)
 	return rill_load_relaxed(&slot->seq) == rill_broadcast_seq(pos);
 }
 
-static RILL_ALWAYS_INLINE int read_words(struct rill_broadcast *b, uint64_t pos, void *ret_msg,
-					 size_t size)
+static void advance(struct rill_broadcast_receiver *rx, uint64_t pos)
 {
-	struct rill_broadcast_slot *slot = rill_broadcast_slot(b, pos);
+	/* relaxed: others only count what is left */
+	rill_store_relaxed(&rx->next, pos);
+}
+
+static RILL_ALWAYS_INLINE int read_words(struct rill_broadcast_receiver *rx, uint64_t pos,
+					 void *ret_msg, size_t size)
+{
+	struct rill_broadcast_slot *slot = rill_broadcast_slot(rx->b, pos);
 	uint64_t *from = rill_broadcast_slot_words(slot), to[RILL_BROADCAST_WORDS];
 	/* acquire: pairs with the release in show() */
 	uint64_t seq = rill_load_acquire(&slot->seq);
@@ -36,6 +42,7 @@ static RILL_ALWAYS_INLINE int read_words(struct rill_broadcast *b, uint64_t pos,
 	if (RILL_UNLIKELY(!still_there(slot, pos)))
 		return -EOVERFLOW;
 	memcpy(ret_msg, to, size);
+	advance(rx, pos + 1);
 	return 0;
 }
 
@@ -48,9 +55,11 @@ static bool release_locked(struct rill_broadcast *b, struct rill_broadcast_slot 
 	return true;
 }
 
-static RILL_NOINLINE int read_locked(struct rill_broadcast *b, uint64_t pos, void *ret_msg)
+static RILL_NOINLINE int read_locked(struct rill_broadcast_receiver *rx, uint64_t pos,
+				     void *ret_msg)
 {
 	_Alignas(max_align_t) unsigned char old[RILL_BROADCAST_HOOKED_MAX];
+	struct rill_broadcast *b = rx->b;
 	struct rill_broadcast_slot *slot = rill_broadcast_slot(b, pos);
 
 	rill_spin_lock(&slot->lock);
@@ -67,15 +76,18 @@ static RILL_NOINLINE int read_locked(struct rill_broadcast *b, uint64_t pos, voi
 	bool last = release_locked(b, slot, old);
 
 	rill_spin_unlock(&slot->lock);
+	/* Before the hook, which may receive with rx, too. */
+	advance(rx, pos + 1);
 	if (last)
 		rill_broadcast_drop(b, old);
 	return 0;
 }
 
 /* Of any other size than that of a pointer or a counter, which is what most channels carry. */
-static RILL_NOINLINE int read_any(struct rill_broadcast *b, uint64_t pos, void *ret_msg)
+static RILL_NOINLINE int read_any(struct rill_broadcast_receiver *rx, uint64_t pos, void *ret_msg)
 {
-	return b->words ? read_words(b, pos, ret_msg, b->msg_size) : read_locked(b, pos, ret_msg);
+	return rx->b->words ? read_words(rx, pos, ret_msg, rx->b->msg_size)
+			    : read_locked(rx, pos, ret_msg);
 }
 
 /* ---- receiving ---- */
@@ -91,7 +103,7 @@ static RILL_NOINLINE int fall_behind(struct rill_broadcast_receiver *rx)
 
 	RILL_ASSERT(b->tail > b->capacity && oldest > rx->next);
 	rx->lagged = oldest - rx->next;
-	rill_store_relaxed(&rx->next, oldest);
+	advance(rx, oldest);
 	rill_spin_unlock(&b->lock);
 	return -EOVERFLOW;
 }
@@ -103,13 +115,11 @@ static int look(struct rill_broadcast_receiver *rx, void *ret_msg)
 	uint64_t pos = rx->next;
 	/* First: what was sent before is there. acquire: pairs with the release in close_sender. */
 	bool closed = rill_load_acquire(&b->closed);
-	int r = b->one_word ? read_words(b, pos, ret_msg, sizeof(uint64_t))
-			    : read_any(b, pos, ret_msg);
+	int r = b->one_word ? read_words(rx, pos, ret_msg, sizeof(uint64_t))
+			    : read_any(rx, pos, ret_msg);
 
-	if (RILL_LIKELY(r == 0)) {
-		rill_store_relaxed(&rx->next, pos + 1);
+	if (RILL_LIKELY(r == 0))
 		return 0;
-	}
 	if (r == -EOVERFLOW)
 		return fall_behind(rx);
 	return closed ? -EPIPE : -EAGAIN;

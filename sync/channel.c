@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "sync/fanout.h"
+
 bool rill_channel_valid(const struct rill_channel *ch)
 {
 	return ch->room + ch->len + ch->permits == ch->capacity && ch->owed <= ch->len &&
@@ -75,13 +77,10 @@ void rill_channel_offer(struct rill_channel *ch, struct rill_channel_rest *rest)
 
 void rill_channel_tell_ended(struct rill_channel *ch, struct rill_channel_rest *rest)
 {
-	struct rill_await *aw;
-
 	if (!rill_channel_ended(ch))
 		return;
 	/* They look again, and find it so. */
-	while ((aw = rill_await_first(&ch->receivers_q)))
-		rill_await_wake(aw, &rest->batch);
+	rill_fanout(&ch->receivers_q, &ch->lock, &rest->batch, rill_fanout_wake, NULL);
 }
 
 /* ---- room to senders ---- */
@@ -151,22 +150,31 @@ void rill_channel_spend(struct rill_channel *ch, const void *msg, struct rill_ch
 	rill_channel_tell_ended(ch, rest);
 }
 
+/* Nobody but the first in the queue has a part of what he wants. */
+static void take_back(struct rill_channel *ch, struct rill_await *first)
+{
+	size_t n = rill_channel_partial(first);
+
+	ch->permits -= n;
+	rill_store_relaxed(&ch->room, ch->room + n);
+	first->value += n;
+}
+
+static void tell_closed(struct rill_await *aw, void *arg, struct rill_wake_batch *batch)
+{
+	rill_await_grant(aw, batch);
+}
+
 void rill_channel_close_locked(struct rill_channel *ch, struct rill_channel_rest *rest)
 {
-	struct rill_await *aw;
+	struct rill_await *aw = rill_await_first(&ch->senders_q);
 
 	/* release: pairs with the acquire in closed_try() and rill_channel_is_closed() */
 	rill_store_release(&ch->closed, true);
-	while ((aw = rill_await_first(&ch->senders_q))) {
-		size_t n = rill_channel_partial(aw);
-
-		ch->permits -= n;
-		rill_store_relaxed(&ch->room, ch->room + n);
-		aw->value += n;
-		/* Without room, they look again and find it closed. */
-		rill_await_wake(aw, &rest->batch);
-	}
-	while ((aw = rill_await_first(&ch->closers_q)))
-		rill_await_grant(aw, &rest->batch);
+	if (aw)
+		take_back(ch, aw);
+	/* Without room, they look again and find it closed. */
+	rill_fanout(&ch->senders_q, &ch->lock, &rest->batch, rill_fanout_wake, NULL);
+	rill_fanout(&ch->closers_q, &ch->lock, &rest->batch, tell_closed, NULL);
 	rill_channel_tell_ended(ch, rest);
 }

@@ -105,7 +105,8 @@ void rill_channel_release(struct rill_channel *ch, size_t n, struct rill_channel
 void rill_channel_spend(struct rill_channel *ch, const void *msg, struct rill_channel_rest *rest);
 /* What the first in the queue has of the permits that it wants. */
 size_t rill_channel_partial(const struct rill_await *aw);
-/* After whatever may have ended it: then receivers need not wait. */
+/* After whatever may have ended it: then receivers need not wait. As rill_fanout(), this and the
+ * next let go of the lock when there are many to wake. */
 void rill_channel_tell_ended(struct rill_channel *ch, struct rill_channel_rest *rest);
 void rill_channel_close_locked(struct rill_channel *ch, struct rill_channel_rest *rest);
 void rill_channel_free_blocks(struct rill_channel_block *dead);

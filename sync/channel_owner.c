@@ -161,13 +161,13 @@ void rill_channel_close_sender(struct rill_channel *ch)
 	rill_spin_lock(&ch->lock);
 	RILL_ASSERT(ch->senders > 0);
 	rill_store_relaxed(&ch->senders, ch->senders - 1);
-	bool last = ch->senders == 0 && --ch->refs == 0;
+	bool last = ch->senders == 0;
 
-	if (ch->senders == 0)
+	if (last)
 		rill_channel_tell_ended(ch, &rest);
 	rill_channel_unlock(ch, &rest);
 	if (last)
-		destroy(ch);
+		unref(ch);
 }
 
 /* What nobody will receive. Nobody sends or receives any more: it needs no lock. */

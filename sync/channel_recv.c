@@ -176,9 +176,14 @@ void rill_case_channel_recv(struct rill_case *c, struct rill_channel *ch, void *
 
 /* ---- many ---- */
 
+/* So many are copied before others get a chance at the lock. */
+#ifndef RILL_CHANNEL_RECV_CHUNK
+#define RILL_CHANNEL_RECV_CHUNK 64u
+#endif
+
 struct many {
 	unsigned char *msgs;
-	size_t limit;
+	size_t limit; /* for now */
 	size_t n;
 };
 
@@ -264,23 +269,47 @@ static const struct rill_await_ops many_ops = {
 	.disarm = many_disarm,
 };
 
+/* After the first ones: what else there is. */
+static void get_more(struct rill_await *aw, size_t limit)
+{
+	struct many *many = aw->arg;
+
+	while (many->n == many->limit && many->n < limit) {
+		many->limit += RILL_MIN(limit - many->n, RILL_CHANNEL_RECV_CHUNK);
+		many_try(aw);
+	}
+}
+
+static int recv_many(struct rill_channel *ch, void *ret_msgs, size_t limit, size_t *ret_n,
+		     int (*get_first)(struct rill_await *aw))
+{
+	struct many many = {
+		.msgs = ret_msgs,
+		.limit = RILL_MIN(limit, RILL_CHANNEL_RECV_CHUNK),
+	};
+	struct rill_await aw;
+
+	rill_await_init(&aw, &many_ops, ch, &many);
+	int r = limit > 0 ? get_first(&aw) : 0;
+
+	if (r < 0)
+		return r;
+	get_more(&aw, limit);
+	*ret_n = many.n;
+	return 0;
+}
+
+static int await_many(struct rill_await *aw)
+{
+	return rill_await(aw, 0);
+}
+
 int rill_channel_recv_many(struct rill_channel *ch, void *ret_msgs, size_t limit, size_t *ret_n)
 {
-	struct many many = {.msgs = ret_msgs, .limit = limit};
-	int r = limit > 0 ? rill_await_on(&many_ops, ch, &many) : 0;
-
-	if (r == 0)
-		*ret_n = many.n;
-	return r;
+	return recv_many(ch, ret_msgs, limit, ret_n, await_many);
 }
 
 int rill_channel_try_recv_many(struct rill_channel *ch, void *ret_msgs, size_t limit, size_t *ret_n)
 {
-	struct many many = {.msgs = ret_msgs, .limit = limit};
-	struct rill_await aw = {.obj = ch, .arg = &many};
-	int r = limit > 0 ? many_try(&aw) : 0;
-
-	if (r == 0)
-		*ret_n = many.n;
-	return r;
+	return recv_many(ch, ret_msgs, limit, ret_n, many_try);
 }

@@ -37,8 +37,8 @@ static RILL_COLD int send_extended(struct rill_channel *ch, const void *msg)
 			return -ENOMEM;
 		block->next = NULL;
 		rill_spin_lock(&ch->lock);
-		/* The blocks of a closed one may be on their way to be freed. */
-		if (ch->spare || ch->closed)
+		/* Of a closed one even spare is not to be looked at: see drop_all(). */
+		if (ch->closed || ch->spare)
 			rest.dead = block;
 		else
 			ch->spare = block;

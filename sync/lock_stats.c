@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Permits carry no names, so who holds which since when is kept here: an entry for each take, found
- * again by the lock and the caller. All entries are made at the beginning; what finds none is
- * counted and not timed.
+ * again by the lock, and by the caller where there may be other holders. All entries are made at
+ * the beginning. A new one displaces the oldest, which may be of permits that were given away and
+ * never come back under that name; what finds none is counted and not timed.
  */
 #include "sync/lock_stats.h"
 
@@ -24,8 +25,9 @@
 struct hold {
 	struct hold *next;
 	const void *lock;
-	const struct rill_waiter *who;
-	uint64_t permits; /* not given back yet */
+	const struct rill_waiter *who; /* NULL: whoever it is, it is the only one */
+	struct rill_list age;
+	uint64_t permits; /* not given back yet; 0: the entry is not in use */
 	uint64_t since_ns;
 };
 
@@ -34,7 +36,7 @@ struct rill_lock_stats {
 	RILL_ATOMIC(uint64_t) taken;
 	RILL_ATOMIC(uint64_t) untimed;
 	struct rill_spinlock lock;
-	struct hold *free;		     /* under lock */
+	struct rill_list by_age; /* all, those not in use first, then from the oldest; under lock */
 	struct hold *table[1 << TABLE_BITS]; /* youngest first; under lock */
 	struct hold holds[];
 };
@@ -73,10 +75,9 @@ int rill_lock_stats_create(const struct rill_lock_stats_options *given,
 		rill_lock_stats_destroy(s);
 		return r;
 	}
-	for (unsigned i = 0; i < o.holders; i++) {
-		s->holds[i].next = s->free;
-		s->free = &s->holds[i];
-	}
+	rill_list_init(&s->by_age);
+	for (unsigned i = 0; i < o.holders; i++)
+		rill_list_push_back(&s->by_age, &s->holds[i].age);
 	*ret_stats = s;
 	return 0;
 }
@@ -117,29 +118,40 @@ static struct hold **list_of(struct rill_lock_stats *s, const void *lock,
 	return &s->table[key >> (64 - TABLE_BITS)];
 }
 
-/* Unless there are too many at a time. */
+static void remove_hold(struct rill_lock_stats *s, struct hold *h)
+{
+	struct hold **at = list_of(s, h->lock, h->who);
+
+	while (*at != h)
+		at = &(*at)->next;
+	*at = h->next;
+	h->permits = 0;
+	rill_list_del(&h->age);
+}
+
 static void add_hold(struct rill_lock_stats *s, const struct hold *made)
 {
 	struct hold **list = list_of(s, made->lock, made->who);
 
 	rill_spin_lock(&s->lock);
-	struct hold *h = s->free;
+	struct hold *h = RILL_LIST_ENTRY(s->by_age.next, struct hold, age);
 
-	if (h) {
-		s->free = h->next;
-		*h = *made;
-		h->next = *list;
-		*list = h;
-	}
+	if (h->permits > 0)
+		remove_hold(s, h);
+	rill_list_del(&h->age);
+	*h = *made;
+	h->next = *list;
+	*list = h;
+	rill_list_push_back(&s->by_age, &h->age);
 	rill_spin_unlock(&s->lock);
 }
 
 void rill_lock_stats_taken(struct rill_lock_stats *s, const void *lock, uint64_t permits,
-			   uint64_t since_ns)
+			   bool exclusive, uint64_t since_ns)
 {
 	struct hold h = {
 		.lock = lock,
-		.who = rill_waiter_current(),
+		.who = exclusive ? NULL : rill_waiter_current(),
 		.permits = permits,
 		.since_ns = rill_now(),
 	};
@@ -151,29 +163,37 @@ void rill_lock_stats_taken(struct rill_lock_stats *s, const void *lock, uint64_t
 		add_hold(s, &h);
 }
 
+static struct hold *youngest_hold(struct rill_lock_stats *s, const void *lock,
+				  const struct rill_waiter *who)
+{
+	struct hold *h = *list_of(s, lock, who);
+
+	while (h && (h->lock != lock || h->who != who))
+		h = h->next;
+	return h;
+}
+
 /* Takes up to *permits from the caller's youngest hold; true with when that began, if it is over.
  */
 static bool end_hold(struct rill_lock_stats *s, const void *lock, uint64_t *permits,
 		     uint64_t *ret_since_ns)
 {
 	const struct rill_waiter *self = rill_waiter_current();
-	struct hold **at = list_of(s, lock, self);
 	bool over = false;
 
 	rill_spin_lock(&s->lock);
-	while (*at && ((*at)->lock != lock || (*at)->who != self))
-		at = &(*at)->next;
-	struct hold *h = *at;
+	struct hold *h = youngest_hold(s, lock, self);
 
+	if (!h)
+		h = youngest_hold(s, lock, NULL);
 	if (h && h->permits > *permits) {
 		h->permits -= *permits;
 		*permits = 0;
 	} else if (h) {
 		*permits -= h->permits;
 		*ret_since_ns = h->since_ns;
-		*at = h->next;
-		h->next = s->free;
-		s->free = h;
+		remove_hold(s, h);
+		rill_list_push_front(&s->by_age, &h->age);
 		over = true;
 	}
 	rill_spin_unlock(&s->lock);

@@ -58,7 +58,7 @@ int rill_mutex_trylock(struct rill_mutex *m)
 {
 	struct rill_turnstile *ts = turnstile_of(m);
 
-	if (rill_turnstile_try(ts, 1) < 0)
+	if (rill_turnstile_try(ts, 1, true) < 0)
 		return -EBUSY;
 	rill_turnstile_note_holder(ts, rill_task_current());
 	return 0;

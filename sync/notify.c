@@ -20,7 +20,8 @@ enum notify_state {
 
 struct notify {
 	struct rill_spinlock lock;
-	RILL_ATOMIC(uint32_t) state; /* written under lock */
+	uint32_t unused;
+	RILL_ATOMIC(uint64_t) state; /* written under lock; never begins again */
 	struct rill_list queue;	     /* longest waiter first; under lock */
 };
 
@@ -64,9 +65,9 @@ static bool notified(const struct notify *n, uint64_t since)
 /* A notify_all is for everybody, so it comes before the permit. */
 static int take_locked(struct notify *n, uint64_t since)
 {
-	uint32_t state = rill_load_relaxed(&n->state);
+	uint64_t state = rill_load_relaxed(&n->state);
 
-	if ((state & ~(uint32_t)PERMIT) != since)
+	if ((state & ~(uint64_t)PERMIT) != since)
 		return 0;
 	if (!(state & PERMIT))
 		return -EAGAIN;
@@ -158,10 +159,10 @@ static RILL_ALWAYS_INLINE void prepare(struct rill_await *aw, struct notify *n)
 {
 	/* acquire: a notify_all that is too early for this wait is seen with all that led to it;
 	 * pairs with the release in rill_notify_all() */
-	uint32_t state = rill_load_acquire(&n->state);
+	uint64_t state = rill_load_acquire(&n->state);
 
 	rill_await_init(aw, &notify_ops, n, NULL);
-	aw->value = state & ~(uint32_t)PERMIT;
+	aw->value = state & ~(uint64_t)PERMIT;
 }
 
 void rill_notify_init(struct rill_notify *notify)
@@ -169,6 +170,7 @@ void rill_notify_init(struct rill_notify *notify)
 	struct notify *n = notify_of(notify);
 
 	n->lock = (struct rill_spinlock){0};
+	n->unused = 0;
 	n->state = 0;
 	rill_list_init(&n->queue);
 }

@@ -261,7 +261,7 @@ static void cell_hand_on(void *arg)
 	rill_wake_flush(&batch);
 }
 
-static int cell_initialise(struct cell *c, int (*fn)(void *, void **), void *arg)
+static int cell_initialise(struct cell *c, int (*fn)(void *, void **), void *arg, void **ret_value)
 {
 	struct rill_cleanup cleanup;
 	void *value = NULL;
@@ -272,6 +272,9 @@ static int cell_initialise(struct cell *c, int (*fn)(void *, void **), void *arg
 	rill_cleanup_pop(&cleanup, r < 0);
 	if (r < 0)
 		return r;
+	/* Before anybody finds it, and frees what the cell is in. */
+	if (ret_value)
+		*ret_value = value;
 	lock(&c->once);
 	publish(&c->once, value);
 	return 0;
@@ -315,7 +318,7 @@ int rill_once_cell_get_or_init(struct rill_once_cell *cell, int (*fn)(void *arg,
 	int r = rill_await_on(&cell_ops, c, NULL);
 
 	if (r == LEAD)
-		r = cell_initialise(c, fn, arg);
+		return cell_initialise(c, fn, arg, ret_value);
 	return r < 0 ? r : tell(&c->once, ret_value);
 }
 

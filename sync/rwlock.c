@@ -87,14 +87,14 @@ int rill_rwlock_write(struct rill_rwlock *l)
 
 int rill_rwlock_try_read(struct rill_rwlock *l)
 {
-	return rill_turnstile_try(&rwlock_of(l)->ts, 1) < 0 ? -EBUSY : 0;
+	return rill_turnstile_try(&rwlock_of(l)->ts, 1, false) < 0 ? -EBUSY : 0;
 }
 
 int rill_rwlock_try_write(struct rill_rwlock *l)
 {
 	struct rwlock *rw = rwlock_of(l);
 
-	if (rill_turnstile_try(&rw->ts, rw->max) < 0)
+	if (rill_turnstile_try(&rw->ts, rw->max, true) < 0)
 		return -EBUSY;
 	rill_turnstile_note_holder(&rw->ts, rill_task_current());
 	return 0;

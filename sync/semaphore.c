@@ -58,7 +58,7 @@ int rill_semaphore_acquire(struct rill_semaphore *s, size_t n)
 
 int rill_semaphore_try_acquire(struct rill_semaphore *s, size_t n)
 {
-	return rill_turnstile_try(turnstile_of(s), n);
+	return rill_turnstile_try(turnstile_of(s), n, false);
 }
 
 void rill_semaphore_release(struct rill_semaphore *s, size_t n)

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/spinlock.h"
+#include "sync/fanout.h"
 #include "sync/lock_stats.h"
 
 enum {
@@ -99,25 +100,42 @@ static void let_in(struct rill_turnstile *ts, struct rill_turn *t, bool measured
 		note_waiter(ts, waiter);
 }
 
-/* Hands permits, and what is free, to the first in the queue; the rest is free. Unlocks. */
-static void hand_out(struct rill_turnstile *ts, uint64_t word, uint64_t permits)
+/* Hands permits to the first in the queue, up to a chunk of them; how many are left. */
+static uint64_t hand_out_chunk(struct rill_turnstile *ts, uint64_t permits, bool measured,
+			       struct rill_wake_batch *batch)
 {
-	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 	struct rill_turn *t;
 
-	permits += rill_turnstile_free(word);
-	while (permits > 0 && (t = first_turn(ts))) {
+	for (unsigned i = 0; i < RILL_FANOUT_CHUNK && permits > 0 && (t = first_turn(ts)); i++) {
 		uint64_t n = RILL_MIN(permits, t->aw.value);
 
 		permits -= n;
 		t->aw.value -= n;
-		if (t->aw.value > 0)
-			break;
-		let_in(ts, t, word & MEASURED, &batch);
+		if (t->aw.value == 0)
+			let_in(ts, t, measured, batch);
 	}
-	unlock(ts, permits * PERMIT + (word & (CLOSED | MEASURED)) +
-			   (rill_list_empty(&ts->queue) ? 0 : WAITED));
-	rill_wake_flush(&batch);
+	return permits;
+}
+
+/* Hands permits, and what is free, to the first in the queue; the rest is free. Unlocks. */
+static void hand_out(struct rill_turnstile *ts, uint64_t word, uint64_t permits)
+{
+	for (;;) {
+		struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+
+		permits += rill_turnstile_free(word);
+		permits = hand_out_chunk(ts, permits, word & MEASURED, &batch);
+		bool waited = !rill_list_empty(&ts->queue);
+		bool more = waited && permits > 0;
+
+		RILL_ASSERT_CMP(permits, <=, RILL_TURNSTILE_MAX); /* more than there can be */
+		unlock(ts, (more ? 0 : permits * PERMIT) + (word & (CLOSED | MEASURED)) +
+				   (waited ? WAITED : 0));
+		rill_wake_flush(&batch);
+		if (RILL_LIKELY(!more))
+			return;
+		word = lock(ts);
+	}
 }
 
 /* ---- taking ---- */
@@ -129,11 +147,11 @@ static uint64_t begin_time(uint64_t word)
 }
 
 /* By whoever has taken permits, when the lock is released. */
-static void took(struct rill_turnstile *ts, uint64_t permits, uint64_t since_ns)
+static void took(struct rill_turnstile *ts, uint64_t permits, bool exclusive, uint64_t since_ns)
 {
 	/* acquire: pairs with the release in rill_turnstile_measure() */
 	if (RILL_UNLIKELY(rill_load_acquire(&ts->word) & MEASURED))
-		rill_lock_stats_taken(ts->stats, ts, permits, since_ns);
+		rill_lock_stats_taken(ts->stats, ts, permits, exclusive, since_ns);
 }
 
 /* As rill_turnstile_try(), by the word alone. */
@@ -148,18 +166,18 @@ static int may_take(uint64_t word, uint64_t permits)
 	return 0;
 }
 
-static RILL_NOINLINE int try_locked(struct rill_turnstile *ts, uint64_t permits)
+static RILL_NOINLINE int try_locked(struct rill_turnstile *ts, uint64_t permits, bool exclusive)
 {
 	uint64_t word = lock(ts);
 	int r = may_take(word, permits);
 
 	unlock(ts, r == 0 ? word - permits * PERMIT : word);
 	if (r == 0)
-		took(ts, permits, RILL_LOCK_STATS_NO_WAIT);
+		took(ts, permits, exclusive, RILL_LOCK_STATS_NO_WAIT);
 	return r;
 }
 
-int rill_turnstile_try(struct rill_turnstile *ts, uint64_t permits)
+int rill_turnstile_try(struct rill_turnstile *ts, uint64_t permits, bool exclusive)
 {
 	if (RILL_LIKELY(rill_turnstile_take(ts, permits)))
 		return 0;
@@ -168,14 +186,14 @@ int rill_turnstile_try(struct rill_turnstile *ts, uint64_t permits)
 
 	/* Whoever works on the queue may be about to free some. */
 	if (r == 0 || (word & QUEUE))
-		return try_locked(ts, permits);
+		return try_locked(ts, permits, exclusive);
 	return r;
 }
 
 int rill_turn_try(struct rill_await *aw)
 {
 	struct rill_turn *t = rill_turn_of(aw);
-	int r = rill_turnstile_try(aw->obj, t->asked);
+	int r = rill_turnstile_try(aw->obj, t->asked, t->exclusive);
 
 	if (r == 0 && t->exclusive)
 		rill_turnstile_note_holder(aw->obj, rill_task_current());
@@ -210,7 +228,7 @@ int rill_turn_arm(struct rill_await *aw)
 	if (t->exclusive)
 		note_waiter(ts, aw->waiter);
 	unlock(ts, word - t->asked * PERMIT);
-	took(ts, t->asked, RILL_LOCK_STATS_NO_WAIT);
+	took(ts, t->asked, t->exclusive, RILL_LOCK_STATS_NO_WAIT);
 	return 0;
 }
 
@@ -223,7 +241,7 @@ int rill_turn_disarm(struct rill_await *aw, bool take)
 
 	if (granted && take) {
 		unlock(ts, word);
-		took(ts, t->asked, t->since_ns);
+		took(ts, t->asked, t->exclusive, t->since_ns);
 		return 0;
 	}
 	rill_list_del(&aw->link);
@@ -255,23 +273,45 @@ uint64_t rill_turnstile_forget(struct rill_turnstile *ts, uint64_t permits)
 	return n;
 }
 
+/* Wakes those of the list, to look again; true when that were all. */
+static bool wake_chunk(struct rill_list *list, struct rill_wake_batch *batch)
+{
+	struct rill_await *aw;
+
+	for (unsigned i = 0; i < RILL_FANOUT_CHUNK && (aw = rill_await_first(list)); i++) {
+		if (aw->waiter)
+			rill_await_wake(aw, batch);
+		else
+			rill_list_del(&aw->link);
+	}
+	return rill_list_empty(list);
+}
+
 void rill_turnstile_close(struct rill_turnstile *ts)
 {
-	struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
 	uint64_t word = lock(ts);
-	uint64_t freed = 0;
-	struct rill_turn *t;
+	struct rill_turn *first = first_turn(ts);
+	struct rill_list rest;
+	bool done;
 
-	while ((t = first_turn(ts))) {
-		freed += assigned(t);
-		t->aw.value = t->asked;
-		if (t->aw.waiter)
-			rill_await_wake(&t->aw, &batch);
-		else
-			rill_list_del(&t->aw.link);
+	if (first) {
+		word += assigned(first) * PERMIT;
+		first->aw.value = first->asked;
 	}
-	unlock(ts, ((word + freed * PERMIT) & ~(uint64_t)WAITED) | CLOSED);
-	rill_wake_flush(&batch);
+	/* Who gives up waiting takes himself out of it, under the lock. */
+	rill_list_init(&rest);
+	rill_list_splice_back(&rest, &ts->queue);
+	word = (word & ~(uint64_t)WAITED) | CLOSED;
+	for (;;) {
+		struct rill_wake_batch batch = RILL_WAKE_BATCH_INIT;
+
+		done = wake_chunk(&rest, &batch);
+		unlock(ts, word);
+		rill_wake_flush(&batch);
+		if (done)
+			return;
+		word = lock(ts);
+	}
 }
 
 void rill_turnstile_measure(struct rill_turnstile *ts, struct rill_lock_stats *stats)
@@ -385,7 +425,7 @@ int rill_turn_ask(struct rill_turn *place, uint64_t permits, struct rill_waiter 
 	int r = ask_locked(ts, place, word, permits, waiter);
 
 	if (r == 0)
-		took(ts, permits, waited ? place->since_ns : RILL_LOCK_STATS_NO_WAIT);
+		took(ts, permits, false, waited ? place->since_ns : RILL_LOCK_STATS_NO_WAIT);
 	return r;
 }
 
@@ -402,7 +442,7 @@ int rill_turn_pause(struct rill_turn *place, bool take)
 	unlock(ts, word);
 	if (!done)
 		return -EAGAIN;
-	took(ts, permits, place->since_ns);
+	took(ts, permits, false, place->since_ns);
 	return 0;
 }
 

@@ -12,7 +12,8 @@
  *
  * The fast paths are CASes of a word without the bits that concern them. A release ends with its
  * one store or CAS of the word: whoever gets in by it may free the turnstile, for the one before
- * does not touch it again. Permits change hands without being free, so nobody barges.
+ * does not touch it again. (When it lets very many in, the word is stored now and then before that;
+ * others wait then.) Permits change hands without being free, so nobody barges.
  */
 #ifndef RILL_SYNC_TURNSTILE_H
 #define RILL_SYNC_TURNSTILE_H
@@ -125,7 +126,7 @@ static RILL_ALWAYS_INLINE bool rill_turnstile_take(struct rill_turnstile *ts, ui
 }
 
 /* 0; -EAGAIN: there are fewer; -EPIPE: closed; -EINVAL: there can't be as many. */
-int rill_turnstile_try(struct rill_turnstile *ts, uint64_t permits);
+int rill_turnstile_try(struct rill_turnstile *ts, uint64_t permits, bool exclusive);
 
 void rill_turnstile_give_slow(struct rill_turnstile *ts, uint64_t permits, uint64_t limit);
 

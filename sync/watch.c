@@ -230,6 +230,8 @@ static void init(struct rill_watch *w, const struct rill_watch_options *o)
 		.msg_size = o->msg_size,
 		.drop = o->drop,
 		.arg = o->arg,
+		/* so that none is RILL_WATCH_UNSEEN, also when it is closed */
+		.version = RILL_WATCH_STEP,
 		.senders = 1,
 		.owners = 1,
 	};

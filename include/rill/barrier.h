@@ -18,7 +18,7 @@ struct rill_barrier {
 RILL_API void rill_barrier_init(struct rill_barrier *b, uint32_t n);
 /*
  * 1 for the last to come, who leads, 0 for the others. Cancel safe: who gives up is no longer
- * counted.
+ * counted. The barrier stays until all calls have returned, not just one.
  */
 RILL_API int rill_barrier_wait(struct rill_barrier *b);
 

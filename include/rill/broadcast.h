@@ -35,7 +35,8 @@ struct rill_broadcast_options {
 	 * block, nor end the task, nor use the channel.
 	 *
 	 * drop gets the channel's own message when all receivers have had it, or closed, or when it
-	 * is overwritten. It runs under no lock, in the task that was the last to need the message.
+	 * is overwritten. It runs under no lock, in the task that was the last to need the message,
+	 * may use the channel, and may not end the task.
 	 */
 	void (*copy)(void *to, const void *from, void *arg);
 	void (*drop)(void *msg, void *arg);

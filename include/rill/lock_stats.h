@@ -19,7 +19,7 @@ struct rill_lock_stats_options {
 	uint64_t min_ns;    /* shorter times share a bucket; 0: 64 ns */
 	uint64_t max_ns;    /* so do those not shorter than this; 0: about a minute */
 	unsigned precision; /* buckets are at most 2^-precision wide; 0: 3; at most 6 */
-	unsigned holders;   /* so many at a time are timed; 0: 256 */
+	unsigned holders;   /* so many at a time are timed, the latest ones; 0: 256 */
 };
 
 /* o may be NULL. -EINVAL, -ENOMEM. */
@@ -30,12 +30,13 @@ RILL_API void rill_lock_stats_destroy(struct rill_lock_stats *stats);
 
 enum rill_lock_time {
 	RILL_LOCK_WAIT, /* of those who had to wait and got it, until they went on */
-	RILL_LOCK_HOLD, /* from then until it was given back by the same task or thread */
+	/* From then until it was given back: by anybody, if held by one, else by the same one. */
+	RILL_LOCK_HOLD,
 };
 
 struct rill_lock_report {
 	uint64_t taken; /* times, also without a wait */
-	/* Given back without a time: there were too many holders, or somebody else had taken it. */
+	/* Given back without a time: there were too many holders since, or it was another's. */
 	uint64_t untimed;
 	struct rill_histogram_summary wait; /* its count: how often it was waited for */
 	struct rill_histogram_summary hold;

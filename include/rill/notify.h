@@ -13,7 +13,7 @@ RILL_BEGIN_DECLS
 struct rill_case;
 
 struct rill_notify {
-	uint64_t opaque[3];
+	uint64_t opaque[4];
 };
 
 RILL_API void rill_notify_init(struct rill_notify *n);

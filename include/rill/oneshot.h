@@ -16,7 +16,7 @@ struct rill_oneshot;
 struct rill_oneshot_options {
 	size_t size; /* sizeof, by RILL_OPTIONS */
 	size_t msg_size;
-	/* Destroys a message that is not received. May be NULL. */
+	/* Destroys a message that is not received; may not end the task. May be NULL. */
 	void (*drop)(void *msg, void *arg);
 	void *arg;
 };

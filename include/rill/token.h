@@ -66,12 +66,6 @@ RILL_API void rill_token_guard_begin(struct rill_token_guard *guard, struct rill
 RILL_API void rill_token_guard_disarm(struct rill_token_guard *guard);
 RILL_API void rill_token_guard_end(struct rill_token_guard *guard);
 
-/* Another name of rill_token_unref(). */
-static inline void rill_token_destroy(struct rill_token *token)
-{
-	rill_token_unref(token);
-}
-
 RILL_END_DECLS
 
 #endif

@@ -33,7 +33,8 @@ struct rill_watch_options {
 	const void *initial; /* copied; NULL: zero bytes */
 	/*
 	 * Gets each value that send replaces, and the last one with the watch; may be NULL. Runs
-	 * under no lock. What a function changes in place is that function's own business.
+	 * under no lock, and may not end the task. What a function changes in place is that
+	 * function's own business.
 	 */
 	void (*drop)(void *value, void *arg);
 	void *arg;

@@ -6,6 +6,9 @@
  */
 /* Each message of a channel without bound wants a block. */
 #define RILL_CHANNEL_BLOCK_MSGS 1
+/* All others get a chance at the lock after each one. */
+#define RILL_FANOUT_CHUNK 1
+#define RILL_CHANNEL_RECV_CHUNK 1u
 
 #include <rill/time.h>
 
@@ -193,6 +196,57 @@ static void setup_full(void)
 {
 	setup_of(1);
 	send(2);
+}
+
+/* Blocks which whoever leaves has to free, and not one to spare. */
+static void setup_backlog(void)
+{
+	setup_of(RILL_UNBOUNDED);
+	send(2);
+	send(3);
+}
+
+/* As soon as there is one, all there are. */
+static void recv_many_once(void)
+{
+	uint64_t msgs[2] = {0};
+	size_t n = 0;
+
+	RILL_ASSERT(rill_channel_recv_many(ch, msgs, 2, &n) == 0);
+	for (size_t i = 0; i < n; i++)
+		note(msgs[i]);
+	if (n < 2)
+		recv_once();
+}
+
+static void close_only(void)
+{
+	rill_channel_close(ch);
+}
+
+/* Two who wait at a full channel. */
+static void setup_full_of_two_senders(void)
+{
+	setup_full();
+	rill_channel_add_sender(ch);
+}
+
+static void send_late_and_leave(void)
+{
+	uint64_t msg = 4;
+	struct rill_scope scope;
+
+	rill_scope_begin(&scope, rill_clock_mono() + 1, NULL);
+	if (rill_channel_send(ch, &msg) == 0)
+		sent[4] = 1;
+	rill_scope_end(&scope);
+	rill_channel_close_sender(ch);
+}
+
+static void check_and_leave(void)
+{
+	rill_channel_close_receiver(ch);
+	check();
 }
 
 /* Two who receive to the end, of one sender. */
@@ -423,6 +477,10 @@ static const struct rill_model_test tests[] = {
 	TEST("receiver_leaves", setup_full, check, send_1_and_leave, leave_receiver),
 	TEST("close", setup_full, check, send_1_and_leave, close_and_recv),
 	TEST("unbounded_leaves", setup_unbounded, check, send_1_and_leave, leave_receiver),
+	TEST("backlog_leaves", setup_backlog, check, send_1_and_leave, leave_receiver),
+	TEST("many", setup_1, check_and_close, send_1_2, recv_many_once),
+	TEST_3("close_wakes_two", setup_full_of_two_senders, check_and_leave, send_1_and_leave,
+	       send_late_and_leave, close_only),
 	TEST_3("upgrade", setup_weak, check, upgrade_and_send, leave_sender, recv_to_the_end),
 	TEST("wait_closed", setup_1, check, wait_closed, close_and_leave),
 	TEST("last_permit", setup_closed_permit, check, unreserve_and_leave, recv_to_the_end),

@@ -89,6 +89,13 @@ static void wait_prepared(void)
 	RILL_ASSERT_CMP(prepared.result, ==, 0);
 }
 
+/* With as many calls of notify_all between as bring a counter of 32 bits back to where it was. */
+static void wait_after_very_many(void)
+{
+	notify_of(&n)->state += UINT64_C(1) << 32;
+	wait_prepared();
+}
+
 /* Prepares, then looks whether it has to wait at all. */
 static void prepare_and_look(void)
 {
@@ -155,7 +162,7 @@ static void all_then_one(void)
 
 static unsigned permits(void)
 {
-	return rill_load_relaxed(&notify_of(&n)->state) & PERMIT;
+	return (unsigned)(rill_load_relaxed(&notify_of(&n)->state) & PERMIT);
 }
 
 static void check_one(void)
@@ -189,6 +196,7 @@ static const struct rill_model_test tests[] = {
 	TEST("hand_on", setup, check_one, wait_a_while, wait_a_while, last),
 	TEST("all", setup_prepared, check_none, wait_prepared, all),
 	TEST("all_then_one", setup_prepared, check_kept, wait_prepared, all_then_one),
+	TEST("very_many", setup_prepared, check_none, wait_after_very_many),
 	TEST("look", setup, check_none, prepare_and_look, all),
 	TEST("place", setup_enabled, check_one, wait_at_place, one),
 	TEST("place_cancel", setup_place, check_one, wait_at_place_a_while, one),

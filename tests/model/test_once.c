@@ -167,6 +167,17 @@ static void ask_or_find(void)
 	RILL_ASSERT(value == &target || value == &results[2]);
 }
 
+/* Whoever finds the value may free what the cell was in; the initialiser knows it without. */
+static void find_and_free(void)
+{
+	if (rill_once_cell_is_set(&cell))
+		cell = (struct rill_once_cell){0};
+}
+
+static void check_nothing(void)
+{
+}
+
 static void check_cell(void)
 {
 	RILL_ASSERT_CMP(wins, ==, 1u);
@@ -198,6 +209,7 @@ static const struct rill_model_test tests[] = {
 	TEST("init_fails", check_cell, ask_badly, ask_well),
 	TEST("init_cancel", check_cell, ask_badly_for_a_while, ask_well),
 	TEST("init_or_set", check_cell, ask_or_find, set_cell),
+	TEST("init_and_free", check_nothing, ask_well, find_and_free),
 };
 
 #define ONCE "sync/once.c"

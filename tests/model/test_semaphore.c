@@ -4,6 +4,9 @@
  * gives up a place at that moment; what was written before a release is seen after the acquire; and
  * who got the last permit may free it all.
  */
+/* All others get a chance at the word after each one. */
+#define RILL_FANOUT_CHUNK 1
+
 #include "sync/turnstile.c"
 
 #include "sync/semaphore.c"
@@ -246,6 +249,10 @@ static const struct rill_model_test tests[] = {
 	TEST("lose", setup_0, check_1, lose_1, release_1, acquire_1),
 	TEST("lose_partial", setup_1, check_1, lose_2, acquire_1),
 	TEST("close", setup_0, check_1, acquire_1, release_1, close_it),
+	TEST("many", setup_0, check_2, acquire_1, acquire_1, release_2),
+	TEST("many_cancel", setup_0, check_2, cancel_1, acquire_1, release_2),
+	TEST("close_many", setup_0, check_0, acquire_1, acquire_1, close_it),
+	TEST("close_many_cancel", setup_1, check_1, acquire_2, lose_2, close_it),
 	TEST("close_partial", setup_1, check_1, acquire_2, close_it),
 	TEST("free", setup_0, check_0, acquire_and_free, release_1),
 	TEST("forget", setup_1, check_2, forget_1, acquire_1, release_1),

@@ -6,6 +6,7 @@
 #define RILL_TOKEN_STEPS 1
 #include "runtime/token.c"
 
+#include "base/clock.h"
 #include "runtime/scope.h"
 #include "tests/model/doubles.h"
 
@@ -104,6 +105,18 @@ static void wait_for_top(void)
 	RILL_ASSERT_CMP(message, ==, 42u);
 }
 
+/* Gives up at any time, also between the wakes of one cancel. */
+static void wait_for_top_a_while(void)
+{
+	struct rill_scope s;
+
+	rill_scope_begin(&s, rill_clock_mono() + 1, NULL);
+	int r = rill_token_wait(top);
+
+	rill_scope_end(&s);
+	RILL_ASSERT(r == 0 || r == -ETIMEDOUT);
+}
+
 /* Whoever has seen the cancel may drop what the canceller does not own. */
 static void see_and_drop(void)
 {
@@ -182,10 +195,18 @@ static void check_alone(void)
 		.exhaustive = true,                                                                \
 	}
 
+/* Where three threads with the full bounds are too many. */
+#define TEST_3(n, setup_, check_, ...)                                                             \
+	{                                                                                          \
+		.name = n, .setup = setup_, .threads = {__VA_ARGS__}, .check = check_,             \
+		.exhaustive = true, .preemptions = 1, .stale = 1,                                  \
+	}
+
 static const struct rill_model_test tests[] = {
 	TEST("child", setup, check_cancelled, cancel, create_child),
 	TEST("scope", setup, check_cancelled, cancel, wait_in_scope),
 	TEST("wait", setup, check_cancelled, cancel, wait_for_top),
+	TEST_3("wakes", setup, check_cancelled, cancel, wait_for_top, wait_for_top_a_while),
 	TEST("seen", setup, check_nothing, cancel, see_and_drop),
 	TEST("last", setup_two_owners, check_nothing, cancel_and_drop, use_and_drop),
 	TEST("drop_middle", setup_chain, check_below, cancel, drop_middle, wait_for_leaf),

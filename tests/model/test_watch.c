@@ -260,7 +260,7 @@ static void check_2(void)
 {
 	check_idle();
 	RILL_ASSERT_CMP(get(&rx), ==, 2u);
-	RILL_ASSERT_CMP(w->version, ==, 2u * RILL_WATCH_STEP);
+	RILL_ASSERT_CMP(w->version, ==, 3u * RILL_WATCH_STEP);
 }
 
 static void setup_other_owner(void)

@@ -3,6 +3,7 @@
 #include "tests/unit/runtime/rt.h"
 
 #include <pthread.h>
+#include <rill/test.h>
 #include <stdlib.h>
 
 #include "base/rand.h"
@@ -653,13 +654,81 @@ static void test_plain_thread(void **state)
 	rill_delay_queue_destroy(q);
 }
 
+/* ---- who is woken ---- */
+
+struct later {
+	struct rill_delay_queue *q;
+	uint64_t first_ns;
+};
+
+static void *insert_first(void *arg)
+{
+	const struct later *l = arg;
+
+	put(l->q, 0, l->first_ns);
+	return NULL;
+}
+
+/* Items for each of the wheel's levels, and one for each tick nearby. */
+static void *insert_later(void *arg)
+{
+	const struct later *l = arg;
+
+	for (unsigned i = 0; i < 4096; i++)
+		put(l->q, i, l->first_ns + i * TICK_NS);
+	for (unsigned bits = 23; bits < 60; bits++)
+		put(l->q, bits, l->first_ns + (UINT64_C(1) << bits));
+	return NULL;
+}
+
+/* Due at once: the waiter may have to look before the first one's time anyhow. */
+static void *insert_earlier(void *arg)
+{
+	const struct later *l = arg;
+
+	put(l->q, 1, rill_now());
+	return NULL;
+}
+
+static void step_to_end(struct rill_stepper *s, void *(*fn)(void *), struct later *l)
+{
+	struct rill_task *t;
+
+	assert_int_equal(rill_stepper_spawn(s, "inserter", fn, l, &t), 0);
+	assert_int_equal(rill_stepper_step(s, t), RILL_STEP_FINISHED);
+	rill_detach(t);
+}
+
+/* Whoever waits for the first item is not to look again for each later one. */
+static void test_later_items_wake_nobody(void **state)
+{
+	struct rill_stepper_options o = {RILL_OPTIONS(o)};
+	struct rill_task *waiter;
+	struct rill_stepper *s;
+	struct later l;
+
+	assert_int_equal(rill_stepper_create(&o, &s), 0);
+	assert_int_equal(rill_delay_queue_create(0, &l.q), 0);
+	l.first_ns = rill_stepper_now(s) + 41 * TICK_NS;
+	step_to_end(s, insert_first, &l);
+	assert_int_equal(rill_stepper_spawn(s, "waiter", wait_next, l.q, &waiter), 0);
+	assert_int_equal(rill_stepper_step(s, waiter), RILL_STEP_PARKED);
+	step_to_end(s, insert_later, &l);
+	assert_false(rill_stepper_is_woken(s, waiter));
+	step_to_end(s, insert_earlier, &l);
+	assert_true(rill_stepper_is_woken(s, waiter));
+	rill_detach(waiter);
+	rill_stepper_destroy(s);
+	rill_delay_queue_destroy(l.q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_task),     cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_model),	     cmocka_unit_test(test_a_million),
 		cmocka_unit_test(test_too_many),     cmocka_unit_test(test_any_thread_inserts),
-		cmocka_unit_test(test_plain_thread),
+		cmocka_unit_test(test_plain_thread), cmocka_unit_test(test_later_items_wake_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,28 @@ static void *token_and_scope_at_once(void *arg)
 	return NULL;
 }
 
+/* In one go of a cancel, that is: some wait for the token itself, others in a scope that has it. */
+static void *more_waiters_than_are_woken_at_once(void *arg)
+{
+	struct rill_token *top = token_new(), *t = child_of(top), *never = token_new();
+	struct waiting w[101] = {0};
+	struct rill_task *task[RILL_ARRAY_SIZE(w)];
+
+	for (unsigned i = 0; i < RILL_ARRAY_SIZE(w); i++) {
+		w[i].scope_token = i % 2 ? t : NULL;
+		task[i] = start_waiting(&w[i], i % 2 ? never : t);
+	}
+	rill_token_cancel(top);
+	for (unsigned i = 0; i < RILL_ARRAY_SIZE(w); i++) {
+		RILL_ASSERT_CMP(rill_join(task[i], NULL), ==, 0);
+		RILL_ASSERT_CMP(w[i].result, ==, i % 2 ? -ECANCELED : 0);
+	}
+	rill_token_unref(top);
+	rill_token_unref(t);
+	rill_token_unref(never);
+	return NULL;
+}
+
 static void *cases(void *arg)
 {
 	struct rill_token *top = token_new(), *t[2] = {child_of(top), child_of(top)};
@@ -307,6 +329,7 @@ static void test_waits(void **state)
 	in_paused_time(waits_end_with_the_cancel);
 	in_paused_time(cancelled_waits);
 	in_paused_time(token_and_scope_at_once);
+	in_paused_time(more_waiters_than_are_woken_at_once);
 	in_paused_time(cases);
 }
 

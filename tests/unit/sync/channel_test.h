@@ -115,7 +115,7 @@ static inline void cancel_in_all_ways(int (*fn)(struct call *c), struct rill_cha
 	rill_token_cancel(cancelled.token);
 	CHECK(call_join(&cancelled), ==, -ECANCELED);
 	CHECK(call_join(&late), ==, -ETIMEDOUT);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 }
 
 #endif

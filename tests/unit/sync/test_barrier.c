@@ -69,7 +69,7 @@ TASK_TEST(cancelled_waiter_is_not_counted)
 	call_start(&cancelled);
 	rill_token_cancel(cancelled.token);
 	CHECK(call_join(&cancelled), ==, -ECANCELED);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	call_start(&late);
 	CHECK(call_join(&late), ==, -ETIMEDOUT);
 

@@ -507,7 +507,7 @@ TASK_TEST(cancelled_receive_loses_no_message)
 	call_start(&cancelled);
 	rill_token_cancel(cancelled.token);
 	CHECK(call_join(&cancelled), ==, -ECANCELED);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	CHECK(try_send(b, 1), ==, 0);
 	expect(&rx, 1);
 	rill_broadcast_close_receiver(&rx);
@@ -768,6 +768,49 @@ static void *count_turns(void *arg)
 	/* until aborted */
 	while (rill_yield() == 0)
 		++*turns;
+	return NULL;
+}
+
+/* A hook may receive with the receiver that has just released its message. */
+
+struct nested {
+	struct rill_broadcast_rx rx;
+	unsigned drops;
+	uint64_t inner;
+};
+
+static void drop_and_receive(void *msg, void *arg)
+{
+	struct nested *nested = arg;
+
+	if (nested->drops++ == 0)
+		CHECK(rill_broadcast_try_recv(&nested->rx, &nested->inner), ==, 0);
+}
+
+TASK_TEST(hook_that_receives_gets_the_next_message)
+{
+	struct nested nested = {.drops = 0};
+	struct rill_broadcast_options o = {
+		RILL_OPTIONS(o),	  .capacity = 4,  .msg_size = sizeof(uint64_t),
+		.drop = drop_and_receive, .arg = &nested,
+	};
+	struct rill_broadcast *b;
+
+	CHECK(rill_broadcast_create(&o, &b), ==, 0);
+	rill_broadcast_subscribe(b, &nested.rx);
+	for (unsigned i = 1; i <= 3; i++)
+		CHECK(try_send(b, i), ==, 0);
+	expect(&nested.rx, 1);
+	CHECK(nested.inner, ==, 2u);
+	CHECK(nested.drops, ==, 2u);
+	expect(&nested.rx, 3);
+	/* None was released twice: overwriting them drops nothing. */
+	for (unsigned i = 4; i <= 7; i++)
+		CHECK(try_send(b, i), ==, 0);
+	CHECK(nested.drops, ==, 3u);
+	rill_broadcast_close_receiver(&nested.rx);
+	CHECK(nested.drops, ==, 7u);
+	rill_broadcast_close_sender(b);
 	return NULL;
 }
 
@@ -1082,6 +1125,7 @@ int main(void)
 		cmocka_unit_test(closing_a_receiver_releases_what_it_has_not_read),
 		cmocka_unit_test(refused_message_stays_the_callers),
 		cmocka_unit_test(waiting_for_messages_with_hooks),
+		cmocka_unit_test(hook_that_receives_gets_the_next_message),
 		cmocka_unit_test(receiving_costs_one_of_the_budget),
 		cmocka_unit_test(stress_of_senders_and_receivers),
 		cmocka_unit_test(stress_of_1000_aborted_receivers),

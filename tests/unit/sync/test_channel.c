@@ -244,7 +244,7 @@ TASK_TEST(cancelled_send_is_not_sent)
 	expect(ch, 2);
 	CHECK(call_join(&patient), ==, 0);
 	CHECK(rill_channel_try_recv(ch, &msg), ==, -EAGAIN);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	close_both(ch);
 	return NULL;
 }

@@ -217,6 +217,25 @@ static void many_at_once(void **state)
 	many_of(RILL_UNBOUNDED);
 }
 
+/* More than are copied without letting go of the lock. */
+static void very_many_at_once(void **state)
+{
+	static const size_t limits[] = {63, 64, 65, 127, 128, 129, 150, 151, 200};
+
+	for (size_t i = 0; i < RILL_ARRAY_SIZE(limits); i++) {
+		struct rill_channel *ch = create(i % 2 ? 150 : RILL_UNBOUNDED);
+		size_t n = RILL_MIN(limits[i], (size_t)150);
+		struct many m = {.n = 0};
+
+		fill(ch, 0, 150);
+		rill_channel_close(ch);
+		assert_int_equal(recv_many(ch, &m, limits[i]), 0);
+		check_in_order(&m, n);
+		assert_int_equal(rill_channel_len(ch), 150 - n);
+		close_both(ch);
+	}
+}
+
 static void limit_of_none(void **state)
 {
 	struct rill_channel *ch = create(1);
@@ -372,6 +391,7 @@ int main(void)
 		cmocka_unit_test(one_receiver_goes_and_the_others_stay),
 		cmocka_unit_test(cancelled_receivers_lose_their_place_and_no_message),
 		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(very_many_at_once),
 		cmocka_unit_test(limit_of_none),
 		cmocka_unit_test(many_waits_for_one),
 		cmocka_unit_test(many_lets_as_many_senders_go_on),

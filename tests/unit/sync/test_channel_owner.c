@@ -177,6 +177,54 @@ TASK_TEST(close_ends_a_waiting_receive)
 	return NULL;
 }
 
+/* More than are woken without letting go of the lock. */
+#define VERY_MANY 150
+
+static void start_very_many(struct call *c, int (*fn)(struct call *c), struct rill_channel *ch)
+{
+	for (unsigned i = 0; i < VERY_MANY; i++) {
+		c[i] = (struct call){.fn = fn, .obj = ch, .msg = 1};
+		call_start(&c[i]);
+	}
+}
+
+static void join_very_many(struct call *c, int result)
+{
+	for (unsigned i = 0; i < VERY_MANY; i++)
+		CHECK(call_join(&c[i]), ==, result);
+}
+
+TASK_TEST(close_wakes_very_many)
+{
+	struct call senders[VERY_MANY], reservers[VERY_MANY], closers[VERY_MANY];
+	struct rill_channel *ch = create(1);
+
+	CHECK(try_send(ch, 7), ==, 0);
+	start_very_many(senders, send_once, ch);
+	start_very_many(reservers, reserve_once, ch);
+	start_very_many(closers, closed_once, ch);
+	rill_channel_close(ch);
+	join_very_many(senders, -EPIPE);
+	join_very_many(reservers, -EPIPE);
+	join_very_many(closers, 0);
+	expect(ch, 7);
+	expect_end(ch);
+	close_both(ch);
+	return NULL;
+}
+
+TASK_TEST(the_end_wakes_very_many)
+{
+	struct rill_channel *ch = create(1);
+	struct call receivers[VERY_MANY];
+
+	start_very_many(receivers, recv_once, ch);
+	rill_channel_close_sender(ch);
+	join_very_many(receivers, -EPIPE);
+	rill_channel_close_receiver(ch);
+	return NULL;
+}
+
 /* ---- waiting for it ---- */
 
 TASK_TEST(wait_closed_sees_a_close)
@@ -359,6 +407,8 @@ int main(void)
 		cmocka_unit_test(wait_closed_sees_a_close),
 		cmocka_unit_test(wait_closed_sees_the_last_receiver_go),
 		cmocka_unit_test(cancelled_wait_closed),
+		cmocka_unit_test(close_wakes_very_many),
+		cmocka_unit_test(the_end_wakes_very_many),
 		cmocka_unit_test(closed_is_a_case),
 		cmocka_unit_test(unread_messages_are_dropped_once),
 		cmocka_unit_test(unsent_messages_are_not_dropped),

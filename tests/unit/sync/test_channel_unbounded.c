@@ -134,7 +134,7 @@ TASK_TEST(send_is_no_point_of_cancellation)
 	CHECK(call_join(&cancelled), ==, 0);
 	expect(ch, 1);
 	expect(ch, 2);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	close_both(ch);
 	return NULL;
 }

@@ -129,7 +129,7 @@ TASK_TEST(cancelled_wait_takes_no_signal)
 	CHECK(call_join(&late), ==, -ETIMEDOUT);
 	rill_cond_signal(&p.c);
 	CHECK(call_join(&patient), ==, 0);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	return NULL;
 }
 

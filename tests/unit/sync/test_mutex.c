@@ -135,7 +135,7 @@ TASK_TEST(deadline_and_token_end_the_wait)
 	rill_mutex_unlock(&m);
 	CHECK(call_join(&patient), ==, 0);
 	check_free(&m);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	return NULL;
 }
 
@@ -232,7 +232,7 @@ TASK_TEST(loop_without_a_wait_yields_and_ends)
 	rill_token_cancel(c.token);
 	CHECK(call_join(&c), ==, -ECANCELED);
 	check_free(&m);
-	rill_token_destroy(c.token);
+	rill_token_unref(c.token);
 	return NULL;
 }
 
@@ -367,6 +367,34 @@ TASK_TEST(more_holders_than_the_stats_can_time)
 	CHECK(report.taken, ==, 2u);
 	CHECK(report.untimed, ==, 1u);
 	CHECK(report.hold.count, ==, 1u);
+	rill_lock_stats_destroy(stats);
+	return NULL;
+}
+
+/* Locked by one and unlocked by the other, and again. */
+TASK_TEST(hold_ends_with_whoever_unlocks)
+{
+	struct rill_lock_stats_options o = {RILL_OPTIONS(o), .holders = 2};
+	struct rill_lock_stats *stats;
+	struct rill_lock_report report;
+	struct rill_mutex m;
+
+	CHECK(rill_lock_stats_create(&o, &stats), ==, 0);
+	rill_mutex_init(&m);
+	rill_mutex_measure(&m, stats);
+	for (unsigned i = 0; i < 10; i++) {
+		struct call c = {.fn = unlock_only, .obj = &m};
+
+		CHECK(i % 2 ? rill_mutex_trylock(&m) : rill_mutex_lock(&m), ==, 0);
+		call_start(&c);
+		CHECK(call_join(&c), ==, 0);
+	}
+	check_free(&m);
+	report = read_stats(stats);
+	CHECK(report.taken, ==, 11u);
+	CHECK(report.untimed, ==, 0u);
+	CHECK(report.hold.count, ==, 11u);
+	rill_mutex_measure(&m, NULL);
 	rill_lock_stats_destroy(stats);
 	return NULL;
 }
@@ -627,6 +655,7 @@ int main(void)
 		cmocka_unit_test(measured_waits_and_holds),
 		cmocka_unit_test(measured_also_in_a_select),
 		cmocka_unit_test(more_holders_than_the_stats_can_time),
+		cmocka_unit_test(hold_ends_with_whoever_unlocks),
 		cmocka_unit_test(stats_and_their_buckets),
 		cmocka_unit_test(stress_excludes),
 		cmocka_unit_test(stress_with_plain_threads),

@@ -123,7 +123,7 @@ TASK_TEST(cancelled_wait_keeps_its_place)
 	call_start(&cancelled);
 	rill_token_cancel(cancelled.token);
 	CHECK(call_join(&cancelled), ==, -ECANCELED);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	/* it was first, and is */
 	rill_notify_one(&n);
 	RILL_ASSERT(rill_notified_enable(&nd));

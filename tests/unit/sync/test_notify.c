@@ -115,7 +115,7 @@ TASK_TEST(cancelled_waits_take_nothing)
 	rill_notify_one(&n);
 	CHECK(call_join(&patient), ==, 0);
 	RILL_ASSERT(!take_permit(&n));
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	return NULL;
 }
 
@@ -500,7 +500,7 @@ static void plain_thread_is_cancelled(void **state)
 	rill_token_cancel(c.token);
 	thread_join(t);
 	assert_int_equal(c.result, -ECANCELED);
-	rill_token_destroy(c.token);
+	rill_token_unref(c.token);
 	rill_notify_one(&n);
 	assert_true(take_permit(&n));
 }

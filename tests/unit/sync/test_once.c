@@ -80,7 +80,7 @@ TASK_TEST(cancelled_wait_leaves_nothing_behind)
 	call_start(&cancelled);
 	rill_token_cancel(cancelled.token);
 	CHECK(call_join(&cancelled), ==, -ECANCELED);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	call_start(&late);
 	CHECK(call_join(&late), ==, -ETIMEDOUT);
 	CHECK(late.msg, ==, 0u);

@@ -113,7 +113,7 @@ TASK_TEST(cancelled_receive_can_be_repeated)
 	call_start(&cancelled);
 	rill_token_cancel(cancelled.token);
 	CHECK(call_join(&cancelled), ==, -ECANCELED);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	send(ch, 9, 0);
 	CHECK(rill_oneshot_recv(ch, &msg), ==, 0);
 	CHECK(msg, ==, 9u);
@@ -275,7 +275,7 @@ TASK_TEST(cancelled_wait_for_close_can_be_repeated)
 	call_start(&cancelled);
 	rill_token_cancel(cancelled.token);
 	CHECK(call_join(&cancelled), ==, -ECANCELED);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	call_start(&last);
 	rill_oneshot_close_receiver(ch);
 	CHECK(call_join(&last), ==, 0);

@@ -210,7 +210,7 @@ TASK_TEST(deadline_and_token_end_the_wait)
 	rill_rwlock_unlock_write(&l);
 	CHECK(call_join(&patient), ==, 0);
 	check_free(&l);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	return NULL;
 }
 

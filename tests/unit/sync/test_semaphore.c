@@ -88,6 +88,28 @@ static void more_than_the_most_is_an_assertion(void **state)
 	expect_death(release_one, &s);
 }
 
+/* The permits that come back from the place would not fit. */
+static void give_up_the_most(struct rill_semaphore *s)
+{
+	struct rill_acquiring a;
+
+	rill_acquiring_begin(&a, s);
+	CHECK(rill_acquiring_poll(&a, RILL_SEMAPHORE_MAX), ==, -EAGAIN);
+	rill_semaphore_release(s, RILL_SEMAPHORE_MAX);
+	rill_semaphore_release(s, RILL_SEMAPHORE_MAX);
+	/* or it dies before that, and nothing is shown */
+	if (available(s) == RILL_SEMAPHORE_MAX)
+		rill_acquiring_end(&a);
+}
+
+static void given_up_beyond_the_most_is_an_assertion(void **state)
+{
+	struct rill_semaphore s;
+
+	init(&s, 0);
+	expect_death(give_up_the_most, &s);
+}
+
 /* ---- try_acquire ---- */
 
 static void try_acquire_takes_or_says_why_not(void **state)
@@ -207,6 +229,31 @@ TASK_TEST(one_release_lets_many_in)
 	return NULL;
 }
 
+/* More than are served without letting go of the lock. */
+#define VERY_MANY 150
+
+TASK_TEST(one_release_lets_very_many_in)
+{
+	struct rill_semaphore s;
+	unsigned clock = 0;
+	struct call c[VERY_MANY];
+
+	init(&s, 0);
+	for (unsigned i = 0; i < VERY_MANY; i++) {
+		c[i] = acquire_call(&s, 1, &clock);
+		call_start(&c[i]);
+	}
+	rill_semaphore_release(&s, VERY_MANY - 1);
+	for (unsigned i = 0; i < VERY_MANY - 1; i++)
+		CHECK(call_join(&c[i]), ==, 0);
+	CHECK(clock, ==, VERY_MANY - 1u);
+	CHECK(rill_semaphore_try_acquire(&s, 1), ==, -EAGAIN);
+	rill_semaphore_release(&s, 3);
+	CHECK(call_join(&c[VERY_MANY - 1]), ==, 0);
+	CHECK(available(&s), ==, 2u);
+	return NULL;
+}
+
 TASK_TEST(none_are_had_at_once)
 {
 	struct rill_semaphore s;
@@ -321,7 +368,7 @@ TASK_TEST(deadline_and_token_end_the_wait)
 	CHECK(call_join(&cancelled), ==, -ECANCELED);
 	CHECK(call_join(&patient), ==, 0);
 	CHECK(available(&s), ==, 0u);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	return NULL;
 }
 
@@ -375,6 +422,24 @@ TASK_TEST(close_wakes_all_and_keeps_what_is_held)
 	rill_semaphore_release(&s, 1);
 	CHECK(available(&s), ==, 3u);
 	CHECK(rill_semaphore_is_closed(&s), ==, true);
+	return NULL;
+}
+
+TASK_TEST(close_wakes_very_many)
+{
+	struct rill_semaphore s;
+	struct call c[VERY_MANY];
+
+	init(&s, 3);
+	for (unsigned i = 0; i < VERY_MANY; i++) {
+		c[i] = acquire_call(&s, 7, NULL);
+		call_start(&c[i]);
+	}
+	rill_semaphore_close(&s);
+	CHECK(available(&s), ==, 3u);
+	for (unsigned i = 0; i < VERY_MANY; i++)
+		CHECK(call_join(&c[i]), ==, -EPIPE);
+	CHECK(available(&s), ==, 3u);
 	return NULL;
 }
 
@@ -865,6 +930,30 @@ TASK_TEST(measured_waits_and_holds)
 	return NULL;
 }
 
+TASK_TEST(forgotten_holds_do_not_use_the_stats_up)
+{
+	struct rill_lock_stats_options o = {RILL_OPTIONS(o), .holders = 2};
+	struct rill_lock_stats *stats;
+	struct rill_lock_report report;
+	struct rill_semaphore s;
+
+	CHECK(rill_lock_stats_create(&o, &stats), ==, 0);
+	init(&s, 10);
+	rill_semaphore_measure(&s, stats);
+	/* never given back */
+	for (unsigned i = 0; i < 5; i++)
+		CHECK(rill_semaphore_acquire(&s, 1), ==, 0);
+	CHECK(rill_semaphore_acquire(&s, 1), ==, 0);
+	rill_semaphore_release(&s, 1);
+	CHECK(rill_lock_stats_read(stats, &report), ==, 0);
+	CHECK(report.taken, ==, 6u);
+	CHECK(report.hold.count, ==, 1u);
+	CHECK(report.untimed, ==, 0u);
+	rill_semaphore_measure(&s, NULL);
+	rill_lock_stats_destroy(stats);
+	return NULL;
+}
+
 /* ---- stress ---- */
 
 struct shared {
@@ -1003,12 +1092,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_many_as_there_may_be),
 		cmocka_unit_test(more_than_the_most_is_an_assertion),
+		cmocka_unit_test(given_up_beyond_the_most_is_an_assertion),
 		cmocka_unit_test(try_acquire_takes_or_says_why_not),
 		cmocka_unit_test(try_acquire_fails_while_somebody_waits),
 		cmocka_unit_test(longest_waiter_is_next),
 		cmocka_unit_test(queued_big_request_blocks_later_small_ones),
 		cmocka_unit_test(what_is_free_is_set_aside_for_the_first),
 		cmocka_unit_test(one_release_lets_many_in),
+		cmocka_unit_test(one_release_lets_very_many_in),
 		cmocka_unit_test(none_are_had_at_once),
 		cmocka_unit_test(cancelled_first_passes_on_what_was_set_aside),
 		cmocka_unit_test(cancelled_in_the_middle_changes_nothing_else),
@@ -1017,6 +1108,7 @@ int main(void)
 		cmocka_unit_test(deadline_and_token_end_the_wait),
 		cmocka_unit_test(loop_without_a_wait_yields_and_ends),
 		cmocka_unit_test(close_wakes_all_and_keeps_what_is_held),
+		cmocka_unit_test(close_wakes_very_many),
 		cmocka_unit_test(handed_over_before_the_close_is_acquired),
 		cmocka_unit_test(forget_takes_what_there_is),
 		cmocka_unit_test(closed_stays_closed),
@@ -1037,6 +1129,7 @@ int main(void)
 		cmocka_unit_test(select_takes_one_and_leaves_the_other),
 		cmocka_unit_test(select_sees_the_close),
 		cmocka_unit_test(measured_waits_and_holds),
+		cmocka_unit_test(forgotten_holds_do_not_use_the_stats_up),
 		cmocka_unit_test(stress_conserves_permits),
 		cmocka_unit_test(stress_close_in_between),
 	};

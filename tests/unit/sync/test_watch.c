@@ -430,7 +430,7 @@ TASK_TEST(cancelled_wait_marks_nothing_seen)
 	call_start(&cancelled);
 	rill_token_cancel(cancelled.token);
 	CHECK(call_join(&cancelled), ==, -ECANCELED);
-	rill_token_destroy(cancelled.token);
+	rill_token_unref(cancelled.token);
 	CHECK(try_send(w, 1), ==, 0);
 	CHECK(rill_watch_changed(&rx), ==, 0);
 	close_both(w, &rx);
