@@ -122,7 +122,7 @@ static void relock(struct rill_mutex *m)
 {
 	struct rill_case c;
 
-	if (rill_mutex_trylock(m) == 0)
+	if (rill_mutex_try_lock(m) == 0)
 		return;
 	rill_case_mutex_lock(&c, m);
 	int r = rill_await(rill_await_of(&c), RILL_AWAIT_UNCANCELLABLE);

@@ -54,7 +54,7 @@ int rill_mutex_lock(struct rill_mutex *m)
 	return 0;
 }
 
-int rill_mutex_trylock(struct rill_mutex *m)
+int rill_mutex_try_lock(struct rill_mutex *m)
 {
 	struct rill_turnstile *ts = turnstile_of(m);
 

@@ -82,7 +82,7 @@ static inline int rill_permits_try_acquire(struct rill_semaphore *s, size_t n,
 	return 0;
 }
 
-/* Moves n of them, 0 perhaps, into a new value. -EINVAL: there are fewer. */
+/* Moves n of them, 0 perhaps, into a new value, which is not p. -EINVAL: there are fewer. */
 static inline int rill_permits_split(struct rill_permits *p, size_t n,
 				     struct rill_permits *ret_permits)
 {

@@ -15,7 +15,7 @@ static unsigned items, seen;
 
 /* ---- in place of mutex.c ---- */
 
-int rill_mutex_trylock(struct rill_mutex *mutex)
+int rill_mutex_try_lock(struct rill_mutex *mutex)
 {
 	struct rill_await aw;
 

@@ -47,7 +47,7 @@ static void use_twice(void)
 
 static void try_once(void)
 {
-	if (rill_mutex_trylock(&mutex) < 0)
+	if (rill_mutex_try_lock(&mutex) < 0)
 		return;
 	guarded += 16;
 	rill_mutex_unlock(&mutex);

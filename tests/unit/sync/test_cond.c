@@ -14,7 +14,7 @@ static void pair_init(struct pair *p)
 
 static bool is_locked(struct rill_mutex *m)
 {
-	if (rill_mutex_trylock(m) < 0)
+	if (rill_mutex_try_lock(m) < 0)
 		return true;
 	rill_mutex_unlock(m);
 	return false;

@@ -283,7 +283,7 @@ static void members_init(struct things *t)
 static void locks_init(struct things *t)
 {
 	rill_mutex_init(&t->mutex);
-	CHECK(rill_mutex_trylock(&t->mutex), ==, 0);
+	CHECK(rill_mutex_try_lock(&t->mutex), ==, 0);
 	rill_notify_init(&t->notify);
 	rill_notify_init(&t->notify_kept);
 	rill_notify_init(&t->go);

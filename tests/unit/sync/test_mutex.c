@@ -15,7 +15,7 @@ static int lock_unlock(struct call *c)
 
 static void check_free(struct rill_mutex *m)
 {
-	CHECK(rill_mutex_trylock(m), ==, 0);
+	CHECK(rill_mutex_try_lock(m), ==, 0);
 	rill_mutex_unlock(m);
 }
 
@@ -24,11 +24,11 @@ static void trylock_fails_while_held(void **state)
 	struct rill_mutex m;
 
 	rill_mutex_init(&m);
-	assert_int_equal(rill_mutex_trylock(&m), 0);
-	assert_int_equal(rill_mutex_trylock(&m), -EBUSY);
+	assert_int_equal(rill_mutex_try_lock(&m), 0);
+	assert_int_equal(rill_mutex_try_lock(&m), -EBUSY);
 	rill_mutex_unlock(&m);
 	assert_int_equal(rill_mutex_lock(&m), 0);
-	assert_int_equal(rill_mutex_trylock(&m), -EBUSY);
+	assert_int_equal(rill_mutex_try_lock(&m), -EBUSY);
 	rill_mutex_unlock(&m);
 	check_free(&m);
 }
@@ -65,7 +65,7 @@ TASK_TEST(unlock_hands_over_without_barging)
 	call_start(&c);
 	rill_mutex_unlock(&m);
 	/* the waiter has not run yet, and has the lock all the same */
-	CHECK(rill_mutex_trylock(&m), ==, -EBUSY);
+	CHECK(rill_mutex_try_lock(&m), ==, -EBUSY);
 	CHECK(rill_mutex_lock(&m), ==, 0);
 	CHECK(c.result, ==, 0);
 	rill_mutex_unlock(&m);
@@ -385,7 +385,7 @@ TASK_TEST(hold_ends_with_whoever_unlocks)
 	for (unsigned i = 0; i < 10; i++) {
 		struct call c = {.fn = unlock_only, .obj = &m};
 
-		CHECK(i % 2 ? rill_mutex_trylock(&m) : rill_mutex_lock(&m), ==, 0);
+		CHECK(i % 2 ? rill_mutex_try_lock(&m) : rill_mutex_lock(&m), ==, 0);
 		call_start(&c);
 		CHECK(call_join(&c), ==, 0);
 	}

@@ -214,7 +214,7 @@ static void locks_init(struct pool *p)
 static void locks_check(struct pool *p)
 {
 	for (unsigned i = 0; i < EACH; i++) {
-		CHECK(rill_mutex_trylock(&p->locked[i].mutex), ==, 0);
+		CHECK(rill_mutex_try_lock(&p->locked[i].mutex), ==, 0);
 		CHECK(p->locked[i].count, ==, p->locked[i].expected);
 		CHECK(rill_rwlock_try_write(&p->shared[i].lock), ==, 0);
 		CHECK(p->shared[i].a, ==, p->shared[i].expected);
