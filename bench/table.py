@@ -84,6 +84,11 @@ def on_one_and_two(name):
     return [Bench(f"{name}_w{n}", name, same(name, "tokio"), workers=n) for n in (1, 2)]
 
 
+def also_on_two(name, **more):
+    """The same on one worker, under its own name, and on two."""
+    return [Bench(name, **more), Bench(f"{name}_w2", name, same(name, "tokio"), workers=2)]
+
+
 LATENESS = {"unit": "us", "figures": ("p50", "p99")}
 
 BENCHES = [
@@ -96,8 +101,8 @@ BENCHES = [
     Bench("chained_spawn", peers=same("chained_spawn", "tokio", "go"), workers=2),
     Bench("spawn_many", peers=same("spawn_many", "tokio", "go"), workers=2),
     Bench("remote_spawn", workers=2),
-    Bench("notify_pingpong", peers=same("notify_pingpong", "tokio", "go", "boost")),
-    Bench("oneshot_pingpong"),
+    *also_on_two("notify_pingpong", peers=same("notify_pingpong", "tokio", "go", "boost")),
+    *also_on_two("oneshot_pingpong"),
     Bench("ping_pong", peers=same("ping_pong", "tokio", "go"), workers=2),
     Bench("pingpong_cross", limit="limit_cacheline", workers=2),
     Bench("wakeup_latency", cpus=2, **LATENESS),
@@ -107,7 +112,7 @@ BENCHES = [
     Bench("semaphore"),
     *on_one_and_two("semaphore_1000"),
     *on_one_and_two("rwlock_read"),
-    Bench("mpsc1_pingpong"),
+    *also_on_two("mpsc1_pingpong"),
     *on_one_and_two("mpsc_1p1c"),
     *on_one_and_two("mpsc_4p1c"),
     *on_one_and_two("mpsc_unbounded_1p1c"),

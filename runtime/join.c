@@ -38,6 +38,8 @@ static int join_arm(struct rill_await *aw)
 	/* acq_rel: the ending task finds us whole, or we find it ended */
 	if (rill_cas_acq_rel(&t->join, &expected, aw->waiter))
 		return -EAGAIN;
+	/* one waits for it at a time */
+	RILL_ASSERT(expected == RILL_JOIN_WAKING || expected == RILL_JOIN_DONE);
 	wait_for_done(t);
 	return 0;
 }
@@ -64,6 +66,11 @@ static const struct rill_await_ops join_ops = {
 	.arm = join_arm,
 	.disarm = join_disarm,
 };
+
+void rill_case_join(struct rill_case *c, struct rill_task *t)
+{
+	rill_await_init(rill_await_of(c), &join_ops, t, NULL);
+}
 
 /* t, which comes next on this worker, runs at once. False: we are woken, but not by its end. */
 static RILL_ALWAYS_INLINE bool call(struct rill_worker *w, struct rill_task *self,

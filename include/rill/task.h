@@ -11,6 +11,7 @@
 
 RILL_BEGIN_DECLS
 
+struct rill_case;
 struct rill_runtime;
 struct rill_task;
 
@@ -81,6 +82,12 @@ RILL_API int rill_spawn_blocking(const struct rill_spawn_options *o, void *(*fn)
  * CURRENT_THREAD runtime by it: somebody has to be in rill_block_on().
  */
 RILL_API int rill_join(struct rill_task *task, void **ret_value);
+
+/*
+ * A case that completes with 0 when the task has ended: rill_join() then gives the result at once.
+ * The handle stays the caller's, and is waited for by one at a time, in one case of a select.
+ */
+RILL_API void rill_case_join(struct rill_case *c, struct rill_task *task);
 
 /* How a task ended. */
 struct rill_outcome {

@@ -32,6 +32,7 @@ enum {
 	SLEEP,
 	INTERVAL,
 	DELAY_QUEUE,
+	JOIN,
 	JOIN_SET,
 	JOIN_QUEUE,
 	JOIN_MAP,
@@ -63,7 +64,7 @@ struct things {
 	struct rill_join_set *join_set;
 	struct rill_join_queue *join_queue;
 	struct rill_join_map *join_map;
-	struct rill_task *member[KINDS]; /* of the three above; theirs */
+	struct rill_task *member[KINDS]; /* of the three above; theirs, but for that of JOIN */
 	struct rill_tracker *tracker;
 	struct rill_token *token;
 	/* where results go */
@@ -132,6 +133,7 @@ PROVIDE(set_once, CHECK(rill_set_once_set(&t->set_once, t), ==, 0))
 PREPARE(sleep, rill_case_sleep_until(c, t->start_ns + RILL_SEC))
 PREPARE(interval, rill_case_interval_tick(c, &t->interval, NULL))
 PREPARE(delay_queue, rill_case_delay_queue_next(c, t->delay_queue, RILL_DELAY_STAY, &t->expired))
+PREPARE(join, rill_case_join(c, t->member[JOIN]))
 PREPARE(join_set, rill_case_join_set(c, t->join_set, &t->outcome[JOIN_SET]))
 PREPARE(join_queue, rill_case_join_queue(c, t->join_queue, &t->outcome[JOIN_QUEUE]))
 PREPARE(join_map, rill_case_join_map(c, t->join_map, NULL, &t->outcome[JOIN_MAP]))
@@ -173,6 +175,7 @@ static void end_member(struct things *t, int kind)
 	CHECK(rill_stepper_step_until_idle(t->stepper, t->member[kind]), ==, RILL_STEP_FINISHED);
 }
 
+PROVIDE(join, end_member(t, JOIN))
 PROVIDE(join_set, end_member(t, JOIN_SET))
 PROVIDE(join_queue, end_member(t, JOIN_QUEUE))
 PROVIDE(join_map, end_member(t, JOIN_MAP))
@@ -210,6 +213,7 @@ static const struct kind {
 	[SLEEP] = {sleep_prepare, sleep_provide, CLOCK | LASTING},
 	[INTERVAL] = {interval_prepare, interval_provide, CLOCK | ONCE},
 	[DELAY_QUEUE] = {delay_queue_prepare, delay_queue_provide, 0},
+	[JOIN] = {join_prepare, join_provide, ONCE | LASTING | ALONE},
 	[JOIN_SET] = {join_set_prepare, join_set_provide, ONCE},
 	[JOIN_QUEUE] = {join_queue_prepare, join_queue_provide, ONCE},
 	[JOIN_MAP] = {join_map_prepare, join_map_provide, ONCE},
@@ -268,6 +272,7 @@ static void members_init(struct things *t)
 	struct rill_abort_handle h;
 	int key = 1;
 
+	CHECK(rill_spawn_with(&o, member, &t->go, &t->member[JOIN]), ==, 0);
 	CHECK(rill_join_set_create(&t->join_set), ==, 0);
 	CHECK(rill_join_set_spawn_with(t->join_set, &o, member, &t->go, &h), ==, 0);
 	t->member[JOIN_SET] = h.task;
@@ -360,6 +365,7 @@ static void things_fini(struct things *t)
 	subscriptions_fini(t);
 	rill_delay_queue_destroy(t->delay_queue);
 	rill_notify_all(&t->go);
+	rill_detach(t->member[JOIN]);
 	rill_join_set_destroy(t->join_set);
 	rill_join_queue_destroy(t->join_queue);
 	rill_join_map_destroy(t->join_map);
@@ -672,8 +678,8 @@ static void run_trapped(struct trapped *t)
 /* Can't be made to come true from within a task. */
 static bool from_outside(int kind)
 {
-	return (kinds[kind].flags & CLOCK) || kind == JOIN_SET || kind == JOIN_QUEUE ||
-	       kind == JOIN_MAP;
+	return (kinds[kind].flags & CLOCK) || kind == JOIN || kind == JOIN_SET ||
+	       kind == JOIN_QUEUE || kind == JOIN_MAP;
 }
 
 /* Another case completes at once, when this one was armed and has been handed what it waits for. */
