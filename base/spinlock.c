@@ -3,10 +3,6 @@
 
 void rill_spin_lock_slow(struct rill_spinlock *l)
 {
-	for (unsigned n = 1; !rill_spin_trylock(l); n++) {
-		if (n % RILL_SPIN_BEFORE_YIELD == 0)
-			sched_yield();
-		else
-			rill_cpu_relax();
-	}
+	for (unsigned n = 1; !rill_spin_trylock(l); n++)
+		rill_spin_pause(n);
 }

@@ -6,6 +6,8 @@
 #ifndef RILL_BASE_SPINLOCK_H
 #define RILL_BASE_SPINLOCK_H
 
+#include <sched.h>
+
 #include "base/atomic.h"
 
 struct rill_spinlock {
@@ -14,6 +16,16 @@ struct rill_spinlock {
 
 /* How often to look before giving the CPU away: about a microsecond. */
 #define RILL_SPIN_BEFORE_YIELD 100
+
+/* Between the nth look in vain, from 1 on, and the next one. For what is a few instructions away.
+ */
+static inline void rill_spin_pause(unsigned n)
+{
+	if (n % RILL_SPIN_BEFORE_YIELD == 0)
+		sched_yield();
+	else
+		rill_cpu_relax();
+}
 
 RILL_COLD void rill_spin_lock_slow(struct rill_spinlock *l);
 

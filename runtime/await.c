@@ -297,30 +297,29 @@ static RILL_ALWAYS_INLINE int park_plain(struct rill_await *aw, struct rill_task
 	return disarm(aw, true);
 }
 
-/* The same loop for a task that has budget and no scope, as nearly all have: only an abort ends it.
- */
+/* The same loop for an unhindered task, as nearly all are: only an abort ends it. */
 static RILL_ALWAYS_INLINE int await_plain(struct rill_await *aw, struct rill_task *t)
 {
-	int r;
+	for (;;) {
+		int r = aw->ops->arm_only ? -EAGAIN : aw->ops->try(aw);
 
-	do {
+		if (r == -EAGAIN)
+			r = park_plain(aw, t);
+		if (r != -EAGAIN)
+			return r;
 		if (RILL_UNLIKELY(rill_task_aborted(t))) {
 			t->abort_seen = true;
 			return -ECANCELED;
 		}
-		r = aw->ops->arm_only ? -EAGAIN : aw->ops->try(aw);
-		if (r == -EAGAIN)
-			r = park_plain(aw, t);
-	} while (r == -EAGAIN);
-	return r;
+	}
 }
 
 int rill_await(struct rill_await *aw, unsigned flags)
 {
-	struct rill_worker *w = rill_worker_current();
-	struct rill_task *t = w ? w->current : NULL;
+	struct rill_worker *w;
+	struct rill_task *t = rill_task_unhindered(&w);
 
-	if (RILL_UNLIKELY(flags != 0 || !t || t->waiter.scope || w->budget == 0))
+	if (RILL_UNLIKELY(flags != 0 || !t))
 		return await_scoped(aw, flags);
 	w->budget--;
 	return await_plain(aw, t);

@@ -2,8 +2,6 @@
 /* What the holder of a task's handle may do with it: join, detach, abort. */
 #include "runtime/runtime.h"
 
-#include <sched.h>
-
 #include "runtime/await.h"
 #include "runtime/outcome.h"
 #include "runtime/slice.h"
@@ -14,12 +12,8 @@
 static void wait_for_done(struct rill_task *t)
 {
 	/* acquire: pairs with rill_task_end_finish() */
-	for (unsigned spins = 1; rill_load_acquire(&t->join) != RILL_JOIN_DONE; spins++) {
-		if (spins % RILL_SPIN_BEFORE_YIELD == 0)
-			sched_yield();
-		else
-			rill_cpu_relax();
-	}
+	for (unsigned n = 1; rill_load_acquire(&t->join) != RILL_JOIN_DONE; n++)
+		rill_spin_pause(n);
 }
 
 static int join_try(struct rill_await *aw)
@@ -91,12 +85,10 @@ static RILL_ALWAYS_INLINE bool call(struct rill_worker *w, struct rill_task *sel
 
 static RILL_ALWAYS_INLINE int await_end(struct rill_task *t)
 {
-	struct rill_worker *w = rill_worker_current();
-	struct rill_task *self = w ? w->current : NULL;
+	struct rill_worker *w;
+	struct rill_task *self = rill_task_unhindered(&w);
 
-	/* As rill_await() has it: a task with budget, no scope, and not aborted. */
-	if (self && !self->waiter.scope && w->budget > 0 && !rill_task_aborted(self) &&
-	    rill_slice_take_next(w, t) && call(w, self, t))
+	if (self && rill_slice_take_next(w, t) && call(w, self, t))
 		return 0;
 	return rill_await_on(&join_ops, t, NULL);
 }

@@ -179,6 +179,22 @@ static inline struct rill_task *rill_task_current(void)
 	return w ? w->current : NULL;
 }
 
+/*
+ * The caller, if it is a task whom nothing keeps from trying at once what a wait would try first:
+ * it has budget on its worker, of which it then takes a unit itself, no scope, and was not aborted.
+ * Else NULL: rill_await() sees to all that.
+ */
+static RILL_ALWAYS_INLINE struct rill_task *rill_task_unhindered(struct rill_worker **ret_worker)
+{
+	struct rill_worker *w = rill_worker_current();
+	struct rill_task *t = w ? w->current : NULL;
+
+	if (RILL_UNLIKELY(!t || t->waiter.scope || w->budget == 0 || rill_task_aborted(t)))
+		return NULL;
+	*ret_worker = w;
+	return t;
+}
+
 /* 146 years: what fits beside the flag in the clock's word. A clock that stands there is at
  * RILL_FOREVER. */
 #define RILL_CLOCK_MAX ((uint64_t)INT64_MAX >> 1)

@@ -178,3 +178,16 @@ void rill_channel_close_locked(struct rill_channel *ch, struct rill_channel_rest
 	rill_fanout(&ch->closers_q, &ch->lock, &rest->batch, tell_closed, NULL);
 	rill_channel_tell_ended(ch, rest);
 }
+
+int rill_channel_disarm_plain(struct rill_await *aw, bool take)
+{
+	struct rill_channel *ch = aw->obj;
+
+	rill_spin_lock(&ch->lock);
+	rill_list_del(&aw->link);
+	bool served = rill_await_granted(aw);
+
+	rill_spin_unlock(&ch->lock);
+	RILL_ASSERT(!served || take); /* nothing else can complete a wait for one thing */
+	return served ? 0 : -EAGAIN;
+}

@@ -110,6 +110,8 @@ size_t rill_channel_partial(const struct rill_await *aw);
 void rill_channel_tell_ended(struct rill_channel *ch, struct rill_channel_rest *rest);
 void rill_channel_close_locked(struct rill_channel *ch, struct rill_channel_rest *rest);
 void rill_channel_free_blocks(struct rill_channel_block *dead);
+/* The disarm of a plain send or receive, whose message was copied for it. */
+int rill_channel_disarm_plain(struct rill_await *aw, bool take);
 
 static RILL_ALWAYS_INLINE void rill_channel_unlock(struct rill_channel *ch,
 						   struct rill_channel_rest *rest)
@@ -183,23 +185,6 @@ static RILL_ALWAYS_INLINE void rill_channel_owe(struct rill_channel *ch,
 		return;
 	ch->owed++;
 	rill_await_promise(aw, &rest->batch);
-}
-
-/* ---- before there is a wait ---- */
-
-/*
- * The worker, if the calling task may try at once what rill_await() would let it try first: nothing
- * cancels it, and it has budget, of which it then takes a unit itself. Saves to prepare a wait that
- * is not needed.
- */
-static RILL_ALWAYS_INLINE struct rill_worker *rill_channel_quick(void)
-{
-	struct rill_worker *w = rill_worker_current();
-	struct rill_task *t = w ? w->current : NULL;
-
-	if (RILL_UNLIKELY(!t || t->waiter.scope || w->budget == 0 || rill_task_aborted(t)))
-		return NULL;
-	return w;
 }
 
 #endif

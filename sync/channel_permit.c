@@ -86,9 +86,9 @@ const struct rill_await_ops rill_channel_reserve_ops = {
 
 int rill_channel_reserve(struct rill_channel *ch, size_t n)
 {
-	struct rill_worker *w = rill_load_relaxed(&ch->room) >= n ? rill_channel_quick() : NULL;
+	struct rill_worker *w;
 
-	if (RILL_LIKELY(w != NULL)) {
+	if (rill_load_relaxed(&ch->room) >= n && RILL_LIKELY(rill_task_unhindered(&w) != NULL)) {
 		int r = rill_channel_try_reserve(ch, n);
 
 		if (RILL_LIKELY(r != -EAGAIN)) {

@@ -75,25 +75,12 @@ static int recv_arm(struct rill_await *aw)
 	return r;
 }
 
-static int recv_disarm(struct rill_await *aw, bool take)
-{
-	struct rill_channel *ch = aw->obj;
-
-	rill_spin_lock(&ch->lock);
-	rill_list_del(&aw->link);
-	bool received = rill_await_granted(aw);
-
-	rill_spin_unlock(&ch->lock);
-	RILL_ASSERT(!received || take); /* nothing else can complete a wait for one thing */
-	return received ? 0 : -EAGAIN;
-}
-
 const struct rill_await_ops rill_channel_recv_ops = {
 	.what = "channel recv",
 	.arm_only = true,
 	.try = recv_try,
 	.arm = recv_arm,
-	.disarm = recv_disarm,
+	.disarm = rill_channel_disarm_plain,
 };
 
 static RILL_NOINLINE int recv_waiting(struct rill_channel *ch, void *ret_msg)
@@ -114,10 +101,10 @@ static RILL_NOINLINE int recv_slow(struct rill_channel *ch, void *ret_msg, struc
 
 int rill_channel_recv(struct rill_channel *ch, void *ret_msg)
 {
-	struct rill_worker *w = rill_channel_quick();
+	struct rill_worker *w;
 
 	/* When it seems to be empty, to queue up is the one thing to do under the lock. */
-	if (RILL_UNLIKELY(!w || rill_load_relaxed(&ch->len) == 0))
+	if (RILL_UNLIKELY(!rill_task_unhindered(&w) || rill_load_relaxed(&ch->len) == 0))
 		return recv_waiting(ch, ret_msg);
 	rill_spin_lock(&ch->lock);
 	if (RILL_UNLIKELY(!get_word(ch, ret_msg)))

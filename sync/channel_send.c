@@ -104,25 +104,12 @@ static int send_arm(struct rill_await *aw)
 	return RILL_UNLIKELY(r == -ENOBUFS) ? send_extended(ch, aw->arg) : r;
 }
 
-static int send_disarm(struct rill_await *aw, bool take)
-{
-	struct rill_channel *ch = aw->obj;
-
-	rill_spin_lock(&ch->lock);
-	rill_list_del(&aw->link);
-	bool sent = rill_await_granted(aw);
-
-	rill_spin_unlock(&ch->lock);
-	RILL_ASSERT(!sent || take); /* nothing else can complete a wait for one thing */
-	return sent ? 0 : -EAGAIN;
-}
-
 const struct rill_await_ops rill_channel_send_ops = {
 	.what = "channel send",
 	.arm_only = true,
 	.try = send_try,
 	.arm = send_arm,
-	.disarm = send_disarm,
+	.disarm = rill_channel_disarm_plain,
 };
 
 static RILL_NOINLINE int send_waiting(struct rill_channel *ch, const void *msg)
@@ -147,10 +134,10 @@ static RILL_NOINLINE int send_slow(struct rill_channel *ch, const void *msg, str
 
 int rill_channel_send(struct rill_channel *ch, const void *msg)
 {
-	struct rill_worker *w = rill_channel_quick();
+	struct rill_worker *w;
 
 	/* When it seems to be full, to queue up is the one thing to do under the lock. */
-	if (RILL_UNLIKELY(!w || rill_load_relaxed(&ch->room) == 0))
+	if (RILL_UNLIKELY(!rill_task_unhindered(&w) || rill_load_relaxed(&ch->room) == 0))
 		return send_waiting(ch, msg);
 	rill_spin_lock(&ch->lock);
 	if (RILL_UNLIKELY(!put_word(ch, msg)))

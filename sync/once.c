@@ -13,7 +13,6 @@
 #include <rill/once.h>
 
 #include <rill/task.h>
-#include <sched.h>
 
 #include "base/assert.h"
 #include "base/spinlock.h"
@@ -72,10 +71,7 @@ static uint32_t lock(struct once *o)
 		/* acquire: pairs with the release in unlock() */
 		if (!(word & LOCKED) && rill_cas_acquire(&o->word, &word, word | LOCKED))
 			break;
-		if (spins % RILL_SPIN_BEFORE_YIELD == 0)
-			sched_yield();
-		else
-			rill_cpu_relax();
+		rill_spin_pause(spins);
 	}
 	if (!o->queue.next)
 		rill_list_init(&o->queue);

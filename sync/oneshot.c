@@ -14,7 +14,6 @@
  */
 #include <rill/oneshot.h>
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,10 +88,7 @@ static uint32_t end_waiting(struct rill_oneshot *ch, uint32_t waits, uint32_t ev
 		if (rill_cas_acq_rel(&ch->flags, &flags, flags & ~waits))
 			return flags;
 	for (unsigned spins = 1; flags & waits; spins++) {
-		if (spins % RILL_SPIN_BEFORE_YIELD == 0)
-			sched_yield();
-		else
-			rill_cpu_relax();
+		rill_spin_pause(spins);
 		flags = look(ch);
 	}
 	return flags;

@@ -2,7 +2,6 @@
 #include "sync/turnstile.h"
 
 #include <rill/time.h>
-#include <sched.h>
 
 #include "base/assert.h"
 #include "base/spinlock.h"
@@ -40,12 +39,8 @@ static RILL_NOINLINE uint64_t await_lock(struct rill_turnstile *ts)
 {
 	uint64_t word;
 
-	for (unsigned spins = 1; !try_lock(ts, &word); spins++) {
-		if (spins % RILL_SPIN_BEFORE_YIELD == 0)
-			sched_yield();
-		else
-			rill_cpu_relax();
-	}
+	for (unsigned n = 1; !try_lock(ts, &word); n++)
+		rill_spin_pause(n);
 	return word;
 }
 

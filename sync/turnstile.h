@@ -98,21 +98,6 @@ static inline uint64_t rill_turnstile_free(uint64_t word)
 	return word / RILL_TURNSTILE_PERMIT;
 }
 
-/*
- * The caller, if it is a task whom nothing keeps from trying: it has budget on its worker, no
- * scope, and was not aborted. Else NULL: rill_await() sees to all that.
- */
-static RILL_ALWAYS_INLINE struct rill_task *rill_task_unhindered(struct rill_worker **ret_worker)
-{
-	struct rill_worker *w = rill_worker_current();
-	struct rill_task *t = w ? w->current : NULL;
-
-	if (RILL_UNLIKELY(!t || t->waiter.scope || w->budget == 0 || rill_task_aborted(t)))
-		return NULL;
-	*ret_worker = w;
-	return t;
-}
-
 /* True when it got them at once, with nobody to look at. */
 static RILL_ALWAYS_INLINE bool rill_turnstile_take(struct rill_turnstile *ts, uint64_t permits)
 {

@@ -2,21 +2,12 @@
 /* The value, and the senders' side. */
 #include "sync/watch.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sync/fanout.h"
 
 /* ---- the value's lock ---- */
-
-static void pause_before(unsigned next_try)
-{
-	if (next_try % RILL_SPIN_BEFORE_YIELD == 0)
-		sched_yield();
-	else
-		rill_cpu_relax();
-}
 
 /* Gets add into the word when there is no writer. */
 static void enter(struct rill_watch *w, uint32_t add)
@@ -28,7 +19,7 @@ static void enter(struct rill_watch *w, uint32_t add)
 		if (!(word & RILL_WATCH_WRITER) &&
 		    rill_cas_acquire(&w->value_word, &word, word + add))
 			return;
-		pause_before(n);
+		rill_spin_pause(n);
 	}
 }
 
@@ -48,7 +39,7 @@ static void write_lock(struct rill_watch *w)
 	enter(w, RILL_WATCH_WRITER);
 	/* acquire: pairs with the release in rill_watch_read_unlock() */
 	for (unsigned n = 1; rill_load_acquire(&w->value_word) != RILL_WATCH_WRITER; n++)
-		pause_before(n);
+		rill_spin_pause(n);
 }
 
 static void write_unlock(struct rill_watch *w)

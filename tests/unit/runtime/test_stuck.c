@@ -276,6 +276,7 @@ static void test_a_stopped_process_is_not_stuck(void **state)
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
 	assert_true(WIFSTOPPED(status));
+	/* Real time has to pass in which it could be taken for stuck. */
 	usleep(300000);
 	assert_int_equal(kill(pid, SIGCONT), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -311,9 +312,9 @@ static void test_proc_of_a_blocked_thread(void **state)
 	r.fd = fds[0];
 	assert_int_equal(pthread_create(&thread, NULL, read_a_byte, &r), 0);
 	while (rill_load_relaxed(&r.tid) == 0 || rill_proc_state(rill_load_relaxed(&r.tid)) != 'S')
-		usleep(1000);
+		sched_yield();
 	while (!rill_proc_blocked(rill_load_relaxed(&r.tid), &b))
-		usleep(1000);
+		sched_yield();
 	assert_true(b.pc != 0 && b.sp != 0);
 	assert_int_equal(write(fds[1], "x", 1), 1);
 	assert_int_equal(pthread_join(thread, NULL), 0);
