@@ -50,7 +50,7 @@ struct rill_buf {
 	uint16_t csum_offset; /* from csum_start */
 	uint16_t queue;	      /* received on */
 	uint64_t time_ns;     /* when it was received, or last sent */
-	uint64_t cookie[4];   /* of whoever holds the buffer: TCP keeps sequence numbers here */
+	uint64_t cookie[8];   /* of whoever holds the buffer: TCP keeps sequence numbers here */
 };
 
 #define RILL_BUF_HEADER_SIZE 128

@@ -32,7 +32,7 @@ static struct rill_buf *buf_of(struct rill_shard_op *op)
 {
 	struct parcel *p = RILL_CONTAINER_OF(op, struct parcel, op);
 
-	return RILL_CONTAINER_OF((uint64_t(*)[4])(void *)p, struct rill_buf, cookie);
+	return RILL_CONTAINER_OF((uint64_t(*)[8])(void *)p, struct rill_buf, cookie);
 }
 
 static void deliver_frame(struct rill_shard *sh, struct rill_shard_op *op)

@@ -125,17 +125,21 @@ static void tcp_put(struct rill_tcp_env *env, struct rill_buf *b)
 	l3_put(rill_shard_of_env(env), b);
 }
 
-static void tcp_xmit(struct rill_tcp_env *env, const struct rill_tcb *tcb,
-		     const struct rill_ip *src, const struct rill_ip *dst, struct rill_buf *b)
+static void tcp_xmit(struct rill_tcp_env *env, const struct rill_tcp_xmit *to, struct rill_buf *b)
 {
 	struct rill_shard *sh = rill_shard_of_env(env);
-	struct rill_ip_out out = {.dst = *dst, .proto = 6, .dont_fragment = true};
+	struct rill_ip_out out = {
+		.dst = *to->dst,
+		.proto = 6,
+		.tos = to->tos,
+		.ttl = to->ttl,
+		.dont_fragment = true,
+	};
+	struct rill_tcb *tcb = (struct rill_tcb *)(uintptr_t)to->tcb;
 	struct rill_l3_dst *cache = NULL;
 
-	(void)src; /* the interface has one address */
 	if (tcb)
-		cache = &RILL_CONTAINER_OF((struct rill_tcb *)(uintptr_t)tcb, struct rill_tcp, tcb)
-				 ->dst;
+		cache = &RILL_CONTAINER_OF(tcb, struct rill_tcp, tcb)->dst;
 	/* A packet that could not be sent is lost like any other: the timers know what to do. */
 	rill_l3_output(&sh->l3, b, &out, cache, sh->now_ns);
 }
@@ -395,7 +399,7 @@ int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index)
 	rill_wheel_init(&sh->wheel, sh->now_ns);
 	sh->next_timer_ns = UINT64_MAX;
 	rill_rand_secret(&secret, sizeof(secret));
-	rill_tcp_env_init(&sh->env, &env_ops, &secret);
+	rill_tcp_env_init(&sh->env, &env_ops, &rill_memory_heap, &secret);
 	sh->env.params.mtu = net->nic->mtu;
 	sh->env.csum_offload = (net->nic->caps & RILL_NIC_TX_CSUM) != 0;
 	sh->poller.ops = &poller_ops;
@@ -418,4 +422,5 @@ void rill_shard_fini(struct rill_shard *sh)
 			rill_buf_put(sh->tx[i]);
 	}
 	rill_flow_table_fini(&sh->flows);
+	rill_tcp_env_fini(&sh->env);
 }

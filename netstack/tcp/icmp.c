@@ -28,7 +28,7 @@ void rill_tcb_icmp_error(struct rill_tcb *tcb, struct rill_tcp_env *env, int err
 	if (opening && hard)
 		rill_tcp_end(tcb, env, error);
 	else
-		tcb->soft_error = error;
+		tcb->soft_error = (int16_t)error;
 }
 
 void rill_tcb_icmp_too_big(struct rill_tcb *tcb, uint16_t mtu, uint32_t seq)

@@ -71,8 +71,12 @@ void rill_tcp_ack_advance(struct rill_tcp_rx *rx)
 	tcb->backoff = 0;
 	if ((tcb->flags & RILL_TCB_RECOVERY) != 0)
 		restart = rill_tcp_recovery_on_ack(tcb, acked.bytes);
-	else if (cwnd_limited(tcb, flight))
-		tcb->cc->on_ack(tcb, acked.bytes);
+	else
+		tcb->cc->on_ack(tcb, &(struct rill_tcp_cc_ack){
+					     .now_ns = rx->now,
+					     .acked = acked.bytes,
+					     .cwnd_limited = cwnd_limited(tcb, flight),
+				     });
 	/* "recover" follows, lest it come to lie ahead again once 2 GiB are sent without a loss. */
 	if (rill_seq_gt(ack, tcb->recover))
 		tcb->recover = ack - 1;

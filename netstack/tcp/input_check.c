@@ -11,7 +11,7 @@
 #include <errno.h>
 
 /* RFC 7323, 5.5: after 24 days a timestamp clock may have gone round. */
-#define TS_RECENT_VALID_NS (24 * 86400 * RILL_SEC)
+#define TS_RECENT_VALID_S (24 * 86400)
 
 void rill_tcp_note_timestamp(struct rill_tcp_rx *rx)
 {
@@ -26,7 +26,7 @@ void rill_tcp_note_timestamp(struct rill_tcp_rx *rx)
 	if (rill_seq_gt(rx->seg->seq, tcb->last_ack_sent))
 		return;
 	tcb->ts_recent = rx->seg->opt.tsval;
-	tcb->ts_recent_ns = rx->now;
+	tcb->ts_recent_s = (uint32_t)(rx->now / RILL_SEC);
 }
 
 /* PAWS (RFC 7323, 5.3, R1). A RST passes whatever its timestamp (5.2). */
@@ -40,7 +40,7 @@ static enum rill_drop check_timestamp(struct rill_tcp_rx *rx)
 	if ((seg->opt.present & RILL_TCP_OPT_TIMESTAMPS) == 0)
 		return RILL_DROP_TCP_NO_TIMESTAMP;
 	if (rill_seq_geq(seg->opt.tsval, tcb->ts_recent) ||
-	    rx->now - tcb->ts_recent_ns > TS_RECENT_VALID_NS)
+	    (uint32_t)(rx->now / RILL_SEC) - tcb->ts_recent_s > TS_RECENT_VALID_S)
 		return RILL_DROP_NONE;
 	rill_counter_add(&rx->env->stats.paws_drops, 1);
 	/* Old SYNs and old pure ACKs could be answered for ever. */

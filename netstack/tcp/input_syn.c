@@ -44,7 +44,7 @@ static void take_syn(struct rill_tcb *tcb, const struct rill_tcp_env *env,
 	tcb->rcv_nxt = seg->seq + 1;
 	tcb->last_ack_sent = tcb->rcv_nxt;
 	if ((o->present & RILL_TCP_OPT_WSCALE) != 0 && !env->params.no_window_scale) {
-		tcb->snd_wscale = o->wscale;
+		tcb->snd_wscale = o->wscale & 15;
 	} else {
 		tcb->snd_wscale = 0;
 		tcb->rcv_wscale = 0;
@@ -53,7 +53,7 @@ static void take_syn(struct rill_tcb *tcb, const struct rill_tcp_env *env,
 	if ((o->present & RILL_TCP_OPT_TIMESTAMPS) != 0 && !env->params.no_timestamps) {
 		tcb->flags |= RILL_TCB_TIMESTAMPS;
 		tcb->ts_recent = o->tsval;
-		tcb->ts_recent_ns = now;
+		tcb->ts_recent_s = (uint32_t)(now / RILL_SEC);
 	} else {
 		tcb->flags &= ~(uint32_t)RILL_TCB_TIMESTAMPS;
 	}
@@ -92,7 +92,10 @@ void rill_tcp_established(struct rill_tcp_rx *rx)
 	tcb->snd_wl2 = seg->ack;
 	tcb->rtx_at = RILL_FOREVER;
 	tcb->rtx_count = 0;
-	tcb->cc->init(tcb);
+	if (!rill_tcp_xfer_get(tcb, rx->env, rx->now)) {
+		rill_tcp_end(tcb, rx->env, -ENOBUFS);
+		return;
+	}
 	tcb->state = (tcb->flags & RILL_TCB_FIN_QUEUED) != 0 ? RILL_TCP_FIN_WAIT_1
 							     : RILL_TCP_ESTABLISHED;
 	tcb->events |= RILL_TCB_WRITABLE | (passive ? RILL_TCB_ACCEPTABLE : RILL_TCB_CONNECTED);

@@ -20,7 +20,7 @@ static void arm(struct rill_tcb *tcb, uint64_t at, bool persist)
 
 static void output_syn(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
-	uint8_t flags = RILL_TCP_SYN;
+	uint16_t flags = RILL_TCP_SYN;
 
 	if (tcb->snd_rtx != tcb->iss)
 		return;
@@ -80,7 +80,7 @@ static uint32_t sendable(const struct rill_tcb *tcb, uint32_t n)
 /* The FIN goes with the last byte when the window has a number for it. */
 static uint8_t data_flags(const struct rill_tcb *tcb, uint32_t n)
 {
-	uint8_t flags = RILL_TCP_ACK;
+	uint16_t flags = RILL_TCP_ACK;
 
 	if (tcb->snd_rtx + n != tcb->snd_end)
 		return flags;
@@ -93,7 +93,7 @@ static uint8_t data_flags(const struct rill_tcb *tcb, uint32_t n)
 static bool send_segment(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t n, uint64_t now)
 {
 	struct rill_buf *b = tcb->snd_cur;
-	uint8_t flags = data_flags(tcb, n);
+	uint16_t flags = data_flags(tcb, n);
 	uint32_t off = tcb->snd_rtx - rill_send_cb(b)->seq;
 
 	if (!rill_tcp_transmit_queued(tcb, env, b, off, n, flags, now))
@@ -174,7 +174,8 @@ static void send_probe(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t 
 		return;
 	}
 	if (b) {
-		rill_send_cb(b)->resent = 1; /* the answer may take its time: no measurement */
+		rill_send_cb(b)->marks |=
+			RILL_SEND_EVER_RETRANS; /* the answer may take its time: no measurement */
 		sent = rill_tcp_transmit_queued(tcb, env, b, 0, 1, RILL_TCP_ACK, now);
 	} else {
 		sent = rill_tcp_transmit_empty(tcb, env, tcb->snd_una, RILL_TCP_ACK | RILL_TCP_FIN,
@@ -208,15 +209,15 @@ static void set_timer(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint
 	arm(tcb, now + tcb->rto_us * RILL_US, false);
 }
 
-static void restart_if_idle(struct rill_tcb *tcb, uint64_t now)
+static void restart_if_idle(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now)
 {
 	if (tcb->snd_una == tcb->snd_nxt && now - tcb->last_send_ns > tcb->rto_us * RILL_US)
-		tcb->cc->on_idle(tcb);
+		tcb->cc->on_idle(tcb, env, now);
 }
 
 static void output_data(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
-	restart_if_idle(tcb, now);
+	restart_if_idle(tcb, env, now);
 	if ((tcb->flags & RILL_TCB_REPEAT_HEAD) != 0)
 		repeat_head(tcb, env, now);
 	if ((tcb->flags & RILL_TCB_PROBE) != 0)

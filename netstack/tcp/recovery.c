@@ -13,7 +13,7 @@ static uint32_t in_flight(const struct rill_tcb *tcb)
 
 static void enter(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
-	tcb->cc->on_loss(tcb, in_flight(tcb));
+	tcb->cc->on_event(tcb, RILL_TCP_CC_LOSS, in_flight(tcb), 0);
 	tcb->recover = tcb->snd_nxt;
 	/* The three that left the network (RFC 5681, 3.2, step 3). */
 	tcb->cwnd = tcb->ssthresh + DUP_THRESH * (uint32_t)tcb->snd_mss;
@@ -80,7 +80,7 @@ void rill_tcp_on_loss_timeout(struct rill_tcb *tcb)
 {
 	/* Repeated timeouts of the same data say nothing new about the path (RFC 5681, 3.1). */
 	if (tcb->rtx_count == 1)
-		tcb->cc->on_loss(tcb, in_flight(tcb));
+		tcb->cc->on_event(tcb, RILL_TCP_CC_RTO, in_flight(tcb), 0);
 	tcb->cwnd = tcb->snd_mss;
 	tcb->recover = tcb->snd_nxt;
 	tcb->dup_acks = 0;

@@ -5,6 +5,7 @@
 #include "netstack/tcp/recvq.h"
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/transmit.h"
+#include "netstack/tcp/xfer.h"
 
 void rill_tcp_reset(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
@@ -15,13 +16,14 @@ void rill_tcp_reset(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now
 void rill_tcp_end(struct rill_tcb *tcb, struct rill_tcp_env *env, int error)
 {
 	tcb->state = RILL_TCP_CLOSED;
-	tcb->error = error;
+	tcb->error = (int16_t)error;
+	rill_tcp_xfer_drop(tcb, env);
 	tcb->events |= RILL_TCB_CLOSED | RILL_TCB_READABLE | RILL_TCB_WRITABLE;
 	tcb->flags &= ~(uint32_t)(RILL_TCB_ACK_NOW | RILL_TCB_PROBE | RILL_TCB_REPEAT_HEAD |
 				  RILL_TCB_PERSIST | RILL_TCB_RECOVERY);
 	tcb->rtx_at = RILL_FOREVER;
 	tcb->ack_at = RILL_FOREVER;
-	tcb->linger_at = RILL_FOREVER;
+	tcb->wait_at = RILL_FOREVER;
 	rill_sendq_clear(tcb, env);
 	rill_reass_clear(tcb, env);
 	if ((tcb->flags & RILL_TCB_ORPHAN) != 0)
@@ -57,5 +59,5 @@ void rill_tcp_reject(struct rill_tcp_env *env, const struct rill_tcp_seg *seg)
 	rill_tcp_emit(b, &h, env->csum_offload);
 	rill_counter_add(&env->stats.segs_out, 1);
 	rill_counter_add(&env->stats.resets_out, 1);
-	env->ops->xmit(env, NULL, &h.src.ip, &h.dst.ip, b);
+	env->ops->xmit(env, &(struct rill_tcp_xmit){.src = &h.src.ip, .dst = &h.dst.ip}, b);
 }

@@ -39,8 +39,10 @@ enum rill_drop rill_tcp_parse(struct rill_buf *b, const struct rill_ip *src,
 		return RILL_DROP_TCP_PORT;
 	ret_seg->seq = rill_load_be32(h + 4);
 	ret_seg->ack = rill_load_be32(h + 8);
-	ret_seg->flags = h[13];
+	ret_seg->flags = (uint16_t)(h[13] | (h[12] & 1) << 8);
 	ret_seg->wnd = rill_load_be16(h + 14);
+	ret_seg->urg = rill_load_be16(h + 18);
+	ret_seg->ecn = RILL_ECN_NOT_ECT;
 	ret_seg->src = src;
 	ret_seg->dst = dst;
 	rill_tcp_options_parse(h + RILL_TCP_HEADER_LEN, header_len - RILL_TCP_HEADER_LEN,
@@ -76,11 +78,11 @@ void rill_tcp_emit(struct rill_buf *b, const struct rill_tcp_header *h, bool csu
 	rill_store_be16(p + 2, h->dst.port);
 	rill_store_be32(p + 4, h->seq);
 	rill_store_be32(p + 8, h->ack);
-	p[12] = (uint8_t)(header_len / 4 << 4);
-	p[13] = h->flags;
+	p[12] = (uint8_t)(header_len / 4 << 4 | (h->flags & RILL_TCP_AE) >> 8);
+	p[13] = (uint8_t)h->flags;
 	rill_store_be16(p + 14, h->wnd);
 	rill_store_raw16(p + CHECKSUM_AT, 0);
-	rill_store_be16(p + 18, 0); /* the urgent pointer is never used (RFC 6093) */
+	rill_store_be16(p + 18, (h->flags & RILL_TCP_URG) != 0 ? h->urg : 0);
 	if (h->options_len)
 		memcpy(p + RILL_TCP_HEADER_LEN, h->options, h->options_len);
 	emit_checksum(b, h, csum_offload);

@@ -25,6 +25,17 @@ enum rill_tcp_flags {
 	RILL_TCP_PSH = 8,
 	RILL_TCP_ACK = 16,
 	RILL_TCP_URG = 32,
+	RILL_TCP_ECE = 64,  /* RFC 3168 */
+	RILL_TCP_CWR = 128, /* RFC 3168 */
+	RILL_TCP_AE = 256,  /* RFC 9768; the three together are its ACE field */
+};
+
+/* The ECN field of the IP header (RFC 3168, 5). */
+enum rill_ecn {
+	RILL_ECN_NOT_ECT = 0,
+	RILL_ECN_ECT1 = 1,
+	RILL_ECN_ECT0 = 2,
+	RILL_ECN_CE = 3,
 };
 
 /* Which options were there. */
@@ -33,6 +44,17 @@ enum rill_tcp_opts {
 	RILL_TCP_OPT_WSCALE = 2,
 	RILL_TCP_OPT_TIMESTAMPS = 4,
 	RILL_TCP_OPT_SACK_PERMITTED = 8,
+	RILL_TCP_OPT_SACK = 16,
+	RILL_TCP_OPT_FAST_OPEN = 32,	/* RFC 7413; a length of 0 asks for a cookie */
+	RILL_TCP_OPT_USER_TIMEOUT = 64, /* RFC 5482 */
+};
+
+#define RILL_TCP_SACK_BLOCKS_MAX 4
+#define RILL_TCP_FAST_OPEN_MAX 16
+
+/* RFC 2018: received in full, from start up to, but not with, end. */
+struct rill_tcp_sack_block {
+	uint32_t start, end;
 };
 
 struct rill_tcp_options_seen {
@@ -41,14 +63,21 @@ struct rill_tcp_options_seen {
 	uint16_t mss;
 	uint32_t tsval;
 	uint32_t tsecr;
+	uint8_t sack_count;
+	uint8_t fast_open_len; /* 0, or 4 to 16, even */
+	uint16_t user_timeout; /* as on the wire: the highest bit says minutes, else seconds */
+	struct rill_tcp_sack_block sack[RILL_TCP_SACK_BLOCKS_MAX];
+	uint8_t fast_open[RILL_TCP_FAST_OPEN_MAX];
 };
 
 struct rill_tcp_seg {
 	uint32_t seq;
 	uint32_t ack;
-	uint32_t len;  /* payload bytes; SYN and FIN not counted */
-	uint16_t wnd;  /* as on the wire, unscaled */
-	uint8_t flags; /* enum rill_tcp_flags */
+	uint32_t len;	/* payload bytes; SYN and FIN not counted */
+	uint16_t wnd;	/* as on the wire, unscaled */
+	uint16_t flags; /* enum rill_tcp_flags */
+	uint16_t urg;	/* the urgent pointer; means something with URG (RFC 6093) */
+	uint8_t ecn;	/* enum rill_ecn; from the IP header, by the caller */
 	struct rill_tcp_options_seen opt;
 	uint16_t src_port; /* host order */
 	uint16_t dst_port;
@@ -77,7 +106,8 @@ struct rill_tcp_header {
 	uint32_t seq;
 	uint32_t ack;
 	uint16_t wnd;
-	uint8_t flags;
+	uint16_t flags;
+	uint16_t urg;	     /* goes out with URG only */
 	uint8_t options_len; /* a multiple of 4 */
 	const uint8_t *options;
 };

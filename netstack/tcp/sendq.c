@@ -21,7 +21,7 @@ void rill_sendq_push(struct rill_tcb *tcb, struct rill_buf *b)
 	*rill_send_cb(b) = (struct rill_send_cb){
 		.seq = tcb->snd_end,
 		.len = b->len,
-		.at = (uint32_t)(b->data - b->head),
+		.at = (uint16_t)(b->data - b->head),
 	};
 	if (tcb->sendq_last)
 		rill_send_cb(tcb->sendq_last)->next = b;
@@ -63,7 +63,7 @@ static void trim(struct rill_buf *b, uint32_t n)
 	struct rill_send_cb *cb = rill_send_cb(b);
 
 	cb->seq += n;
-	cb->at += n;
+	cb->at = (uint16_t)(cb->at + n);
 	cb->len -= n;
 }
 
@@ -96,8 +96,8 @@ struct rill_sendq_acked rill_sendq_ack(struct rill_tcb *tcb, struct rill_tcp_env
 			break;
 		}
 		ret.bytes += cb->len;
-		ret.sent_ns = cb->sent_ns;
-		ret.resent |= cb->resent != 0;
+		ret.sent_ns = cb->first_tx_ns;
+		ret.resent |= (cb->marks & RILL_SEND_EVER_RETRANS) != 0;
 		pop(tcb, env);
 	}
 	/* What waited behind a hole was not under way for so long. */

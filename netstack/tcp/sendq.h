@@ -11,13 +11,30 @@
 #include "netstack/tcp/seq.h"
 #include "netstack/tcp/tcb.h"
 
+enum rill_send_marks {
+	RILL_SEND_SACKED = 1,	    /* has arrived (RFC 2018) */
+	RILL_SEND_LOST = 2,	    /* taken for lost */
+	RILL_SEND_RETRANS = 4,	    /* sent again, and that one is outstanding */
+	RILL_SEND_EVER_RETRANS = 8, /* was sent more than once (Karn) */
+	RILL_SEND_IN_ORDER = 16, /* hangs in the list by time: outstanding, neither of the first two
+				    unless RETRANS */
+	RILL_SEND_APP_LIMITED = 32, /* sent when the application had nothing more */
+	RILL_SEND_PSH = 64,	    /* the user's write ended here */
+	RILL_SEND_NO_MERGE = 128,   /* nothing may be added to it */
+};
+
+/* When it was last sent is in the buffer's time_ns; 0: never. */
 struct rill_send_cb {
 	struct rill_buf *next;
-	uint64_t sent_ns; /* the first transmission; 0: none yet, or sent again since (Karn) */
-	uint32_t seq;	  /* of the first byte not acknowledged */
-	uint32_t len;	  /* bytes not acknowledged */
-	uint32_t at;	  /* where they begin, from head */
-	uint32_t resent;
+	struct rill_buf *older, *newer; /* by time_ns */
+	uint64_t first_tx_ns;		/* the three of the delivery rate draft, 3.2 */
+	uint64_t delivered_ns;
+	uint64_t delivered;
+	uint32_t seq;	       /* of the first byte not acknowledged */
+	uint32_t len;	       /* bytes not acknowledged */
+	uint16_t at;	       /* where they begin, from head */
+	uint16_t marks;	       /* enum rill_send_marks */
+	uint32_t tx_in_flight; /* pipe when it was sent, this one included */
 };
 
 RILL_STATIC_ASSERT(sizeof(struct rill_send_cb) <= sizeof(((struct rill_buf *)0)->cookie),

@@ -6,25 +6,28 @@
 #include "netstack/tcp/recvq.h"
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/tcb_init.h"
+#include "netstack/tcp/xfer.h"
 
 #include <string.h>
 
 /* The smallest MSS that can be meant (RFC 9293, MUST-15); grows with what the peer sends. */
 #define RCV_MSS_INITIAL 536
 
-void rill_tcb_init(struct rill_tcb *tcb, const struct rill_tcp_env *env,
-		   const struct rill_addr *local, const struct rill_addr *remote)
+void rill_tcb_init(struct rill_tcb *tcb, struct rill_tcp_env *env, const struct rill_addr *local,
+		   const struct rill_addr *remote)
 {
 	memset(tcb, 0, sizeof(*tcb));
 	tcb->local = *local;
 	tcb->remote = *remote;
 	tcb->cc = env->cc;
+	tcb->settings = rill_tcp_settings_get(&env->settings);
+	tcb->min_rtt_us = UINT32_MAX;
 	tcb->snd_buf_max = env->params.send_buffer;
 	tcb->rcv_buf_max = env->params.recv_buffer;
 	tcb->flags = env->params.nodelay ? RILL_TCB_NODELAY : 0;
 	tcb->rtx_at = RILL_FOREVER;
 	tcb->ack_at = RILL_FOREVER;
-	tcb->linger_at = RILL_FOREVER;
+	tcb->wait_at = RILL_FOREVER;
 }
 
 /* The smallest scale with which the whole buffer can be offered. */
@@ -48,7 +51,7 @@ void rill_tcb_open(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint32_
 	tcb->mss_ours = rill_tcp_env_mss(env, tcb->local.ip.family);
 	tcb->snd_mss = (uint16_t)(tcb->mss_ours - RILL_TCP_TIMESTAMPS_LEN);
 	tcb->rcv_mss = RCV_MSS_INITIAL;
-	tcb->rcv_wscale = env->params.no_window_scale ? 0 : window_scale(tcb->rcv_buf_max);
+	tcb->rcv_wscale = env->params.no_window_scale ? 0 : window_scale(tcb->rcv_buf_max) & 15;
 	tcb->quick_acks = env->params.quick_acks;
 	tcb->rto_us = env->params.rto_initial_us;
 	tcb->ts_offset = rill_tcp_ts_offset(env, tcb);
@@ -59,5 +62,8 @@ void rill_tcb_fini(struct rill_tcb *tcb, struct rill_tcp_env *env)
 	rill_sendq_clear(tcb, env);
 	rill_recvq_clear(tcb, env);
 	rill_reass_clear(tcb, env);
+	rill_tcp_xfer_drop(tcb, env);
+	rill_tcp_settings_put(env, tcb->settings);
+	tcb->settings = &env->settings;
 	tcb->state = RILL_TCP_CLOSED;
 }

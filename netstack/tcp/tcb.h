@@ -53,6 +53,7 @@ enum rill_tcb_events {
 	RILL_TCB_READABLE = 4,	 /* data, end of stream, or an error */
 	RILL_TCB_WRITABLE = 8,	 /* a quarter of the send buffer is free again, or an error */
 	RILL_TCB_CLOSED = 16,	 /* state CLOSED: why is in error. Nothing more will happen */
+	RILL_TCB_URGENT = 32,	 /* urgent data was announced (MUST-32) */
 };
 
 enum rill_tcb_flags {
@@ -67,97 +68,139 @@ enum rill_tcb_flags {
 	RILL_TCB_ORPHAN = 1 << 8,	  /* the user is gone */
 	RILL_TCB_RECOVERY = 1 << 9,	  /* fast recovery (RFC 6582) */
 	RILL_TCB_PARTIAL_ACKED = 1 << 10, /* a partial ACK came in this recovery */
-	RILL_TCB_PERSIST = 1 << 11,	  /* rtx_at is the persist timer's */
+	RILL_TCB_PERSIST = 1 << 11,	  /* rtx_at is the persist timer's; to go: see timer */
 	RILL_TCB_PROBE = 1 << 12,	  /* it has expired: a probe is due */
 	RILL_TCB_SYN_RESENT = 1 << 13,	  /* the SYN was lost: RFC 6298 5.7, RFC 5681 3.1 */
 	RILL_TCB_RTT_VALID = 1 << 14,	  /* srtt_us and rttvar_us hold something */
 	RILL_TCB_REPEAT_HEAD = 1 << 15,	  /* recovery wants the first segment sent again */
 	RILL_TCB_NO_WSCALE = 1 << 16,	  /* the peer does not scale windows */
+	RILL_TCB_SACK = 1 << 17,	  /* agreed on (RFC 2018) */
+	RILL_TCB_ECN = 1 << 18,		  /* agreed on (RFC 3168, 6.1.1) */
+	RILL_TCB_ACCECN = 1 << 19,	  /* agreed on (RFC 9768); ECN is set as well */
+	RILL_TCB_ECE_DUE = 1 << 20,	  /* CE came, CWR has not (RFC 3168, 6.1.3) */
+	RILL_TCB_CWR_DUE = 1 << 21,	  /* the next new data says that cwnd was reduced */
+	RILL_TCB_CORK = 1 << 22,	  /* only full segments, until 200 ms have passed */
+	RILL_TCB_LINGER = 1 << 23,	  /* settings->linger_ms counts at close */
+	RILL_TCB_URG_OUT = 1 << 24,	  /* snd_up is ahead of snd_una */
+	RILL_TCB_URG_IN = 1 << 25,	  /* rcv_up is ahead of what the user has read */
+	RILL_TCB_OOB_READY = 1 << 26,	  /* oob_byte was not read yet (RFC 6093) */
+	RILL_TCB_FAST_OPEN = 1 << 27,	  /* the SYN carries data, or asks for a cookie */
+	RILL_TCB_MORE = 1 << 28,	  /* MSG_MORE: the user's next write follows soon */
+	RILL_TCB_QUICK = 1 << 29,	  /* TCP_QUICKACK: no ACK is delayed */
+	RILL_TCB_MEM_HELD = 1 << 30,	  /* the window did not grow for lack of memory */
 };
+
+/* What rtx_at stands for. */
+enum rill_tcp_timer {
+	RILL_TCP_TIMER_RTO = 0, /* RFC 6298 */
+	RILL_TCP_TIMER_PERSIST, /* RFC 9293, 3.8.6.1 */
+	RILL_TCP_TIMER_TLP,	/* RFC 8985, 7 */
+	RILL_TCP_TIMER_REORDER, /* RFC 8985, 6.2 step 5 */
+};
+
+struct rill_tcp_xfer;
 
 struct rill_tcb {
 	/* What every segment touches, either way. */
 	uint8_t state; /* enum rill_tcp_state */
-	uint8_t snd_wscale;
-	uint8_t rcv_wscale;
+	uint8_t snd_wscale : 4;
+	uint8_t rcv_wscale : 4;
 	uint8_t quick_acks; /* ACKs not to be delayed yet */
+	uint8_t timer;	    /* enum rill_tcp_timer */
 	uint32_t flags;	    /* enum rill_tcb_flags */
-	uint32_t events;    /* enum rill_tcb_events */
-	int error;	    /* negative errno, once the connection broke */
+	uint16_t events;    /* enum rill_tcb_events */
+	int16_t error;	    /* negative errno, once the connection broke */
 
 	/* Receiving. */
 	uint32_t rcv_nxt;
 	uint32_t rcv_wnd;	/* what is left of the largest window offered */
 	uint32_t last_ack_sent; /* RFC 7323, 4.3 */
 	uint32_t ts_recent;
+	uint32_t ts_recent_s;	     /* when ts_recent was set, in seconds */
 	uint32_t rcv_queued;	     /* bytes in recvq */
 	uint32_t rcv_buf_max;	     /* bytes of recvq; the window follows from it */
 	uint32_t fin_seq;	     /* with FIN_SEEN */
+	uint32_t rcv_up;	     /* with URG_IN: the octet after the urgent one */
 	uint16_t rcv_mss;	     /* the largest payload seen, for counting ACKs */
 	uint16_t dup_acks_due;	     /* one for each segment that came out of order */
 	struct rill_buf_queue recvq; /* in order, payload only */
 	struct rill_buf_queue reass; /* out of order, sorted, disjoint */
-	uint64_t ts_recent_ns;	     /* when ts_recent was set */
 
 	/* Sending. */
 	uint32_t snd_una;
 	uint32_t snd_nxt;
-	uint32_t snd_rtx;
 	uint32_t snd_end;
 	uint32_t snd_wnd;
 	uint32_t snd_wl1;
 	uint32_t snd_wl2;
 	uint32_t max_snd_wnd;
+	uint32_t snd_up;   /* with URG_OUT: the octet after the urgent one */
 	uint16_t snd_mss;  /* payload of a full segment: options are taken off (RFC 6691) */
-	uint8_t dup_acks;  /* consecutive ones received */
 	uint8_t rtx_count; /* timeouts and probes in a row without an answer */
+	uint8_t backoff;   /* of the persist timer */
 	uint32_t snd_buf_max;
+	uint32_t sendq_count;
 	struct rill_buf *sendq_first; /* everything from snd_una to snd_end, see sendq.h */
 	struct rill_buf *sendq_last;
-	struct rill_buf *snd_cur; /* the one that holds snd_rtx; NULL: none does */
-	uint32_t sendq_count;
-	uint8_t backoff; /* of the persist timer */
+	struct rill_buf *snd_cur; /* the one that holds snd_nxt; NULL: none does */
 
-	/* Congestion control and recovery. */
+	/* Congestion control and recovery; more is in x, while there is a transfer. */
 	const struct rill_tcp_cc *cc;
+	struct rill_tcp_xfer *x;
+	struct rill_tcp_settings *settings;
 	uint32_t cwnd;
 	uint32_t ssthresh;
-	uint32_t cc_acked; /* bytes acknowledged since cwnd last grew (RFC 3465) */
-	uint32_t recover;  /* RFC 6582 */
 	uint32_t srtt_us;
 	uint32_t rttvar_us;
 	uint32_t rto_us;
+	uint32_t min_rtt_us;   /* UINT32_MAX: none yet */
+	uint32_t recover;      /* RFC 6582 */
 	uint32_t ts_offset;    /* of our timestamps (RFC 7323, 7.1) */
-	uint32_t rtx_ts;       /* our timestamp when something was last sent again */
 	uint64_t last_send_ns; /* of data or SYN */
+	uint64_t last_recv_ns; /* of anything acceptable */
 
 	/* Deadlines; RILL_FOREVER: off. */
-	uint64_t rtx_at;    /* retransmission, or persist */
-	uint64_t ack_at;    /* delayed ACK */
-	uint64_t linger_at; /* TIME-WAIT, FIN-WAIT-2 without user */
+	uint64_t rtx_at;  /* see timer */
+	uint64_t ack_at;  /* delayed ACK */
+	uint64_t wait_at; /* TIME-WAIT, FIN-WAIT-2 without user; else keep-alive and rest */
 
 	/* What changes rarely. */
 	struct rill_addr local;
 	struct rill_addr remote;
 	uint32_t iss;
 	uint32_t irs;
-	int soft_error;	   /* from ICMP: the reason to give should the connection time out */
-	uint16_t mss_ours; /* announced, without options */
-	uint64_t bytes_sent;
-	uint64_t bytes_received;
-	uint32_t retransmits;
-	uint32_t rto_count;
-	uint32_t fast_recoveries;
-};
+	int16_t soft_error;  /* from ICMP: the reason to give should the connection time out */
+	uint16_t mss_ours;   /* announced, without options */
+	uint16_t pmtu;	     /* 0: the link's */
+	uint8_t keep_probes; /* without an answer */
+	uint8_t ce_count;    /* RFC 9768: packets received with CE, modulo 8 */
+	uint16_t trace;	     /* its block of the event trace; 0: none */
+	uint8_t oob_byte;    /* with OOB_READY */
+	uint8_t mtu_probe_fails;
 
-RILL_STATIC_ASSERT(sizeof(struct rill_tcb) <= 512, "a connection is eight cache lines");
+	/* Statistics. */
+	uint64_t bytes_sent; /* first transmissions */
+	uint64_t bytes_received;
+	uint64_t bytes_acked;
+	uint64_t bytes_retrans;
+	uint32_t segs_in, segs_out, data_segs_in, data_segs_out;
+	uint32_t retransmits;  /* segments */
+	uint32_t rcv_ooo;      /* segments that came out of order */
+	uint32_t delivered_ce; /* segments of ours that arrived with CE */
+	uint16_t rto_count, fast_recoveries, spurious, dsacks, reorders, probes;
+
+	/* To go. */
+	uint32_t snd_rtx;
+	uint32_t rtx_ts;
+	uint8_t dup_acks;
+};
 
 /*
  * CLOSED, with the buffer sizes and nodelay of env->params, which the caller may change before
  * connecting or accepting (snd_buf_max, rcv_buf_max, RILL_TCB_NODELAY).
  */
-void rill_tcb_init(struct rill_tcb *tcb, const struct rill_tcp_env *env,
-		   const struct rill_addr *local, const struct rill_addr *remote);
+void rill_tcb_init(struct rill_tcb *tcb, struct rill_tcp_env *env, const struct rill_addr *local,
+		   const struct rill_addr *remote);
 /* Gives back every buffer. Sends nothing. Any state. */
 void rill_tcb_fini(struct rill_tcb *tcb, struct rill_tcp_env *env);
 

@@ -11,7 +11,7 @@ uint64_t rill_tcb_next_deadline(const struct rill_tcb *tcb)
 {
 	uint64_t first = RILL_MIN(tcb->rtx_at, tcb->ack_at);
 
-	return RILL_MIN(first, tcb->linger_at);
+	return RILL_MIN(first, tcb->wait_at);
 }
 
 /* R2 (RFC 9293, 3.8.3). What ICMP said meanwhile is a better reason than silence. */
@@ -69,7 +69,7 @@ static void on_persist(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t 
 
 void rill_tcb_on_timer(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
-	if (now >= tcb->linger_at) {
+	if (now >= tcb->wait_at) {
 		rill_tcp_end(tcb, env, 0);
 		return;
 	}

@@ -12,7 +12,7 @@
  * A SYN offers, a SYN-ACK agrees to what the peer offered; later segments carry timestamps alone.
  */
 static void choose_options(const struct rill_tcb *tcb, const struct rill_tcp_env *env,
-			   uint8_t flags, uint64_t now, struct rill_tcp_options_seen *o)
+			   uint16_t flags, uint64_t now, struct rill_tcp_options_seen *o)
 {
 	o->present = 0;
 	if ((flags & RILL_TCP_SYN) != 0) {
@@ -39,7 +39,7 @@ static void ack_was_sent(struct rill_tcb *tcb)
 }
 
 void rill_tcp_transmit(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b,
-		       uint32_t seq, uint8_t flags, uint64_t now)
+		       uint32_t seq, uint16_t flags, uint64_t now)
 {
 	struct rill_tcp_options_seen o;
 	uint8_t bytes[RILL_TCP_OPTIONS_MAX];
@@ -59,11 +59,19 @@ void rill_tcp_transmit(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ri
 	if ((flags & RILL_TCP_ACK) != 0)
 		ack_was_sent(tcb);
 	rill_counter_add(&env->stats.segs_out, 1);
-	env->ops->xmit(env, tcb, &tcb->local.ip, &tcb->remote.ip, b);
+	env->ops->xmit(env,
+		       &(struct rill_tcp_xmit){
+			       .tcb = tcb,
+			       .src = &tcb->local.ip,
+			       .dst = &tcb->remote.ip,
+			       .tos = tcb->settings->tos,
+			       .ttl = tcb->settings->ttl,
+		       },
+		       b);
 }
 
 bool rill_tcp_transmit_empty(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t seq,
-			     uint8_t flags, uint64_t now)
+			     uint16_t flags, uint64_t now)
 {
 	struct rill_buf *b = env->ops->alloc(env);
 
@@ -94,18 +102,18 @@ static void note_sent(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ril
 {
 	tcb->last_send_ns = now;
 	if (rill_seq_lt(seq, tcb->snd_nxt)) {
-		cb->resent = 1;
-		cb->sent_ns = 0;
+		cb->marks |= RILL_SEND_EVER_RETRANS;
+		cb->first_tx_ns = 0;
 		tcb->rtx_ts = rill_tcp_ts_now(tcb, now);
 		tcb->retransmits++;
 		rill_counter_add(&env->stats.retransmits, 1);
-	} else if (!cb->resent) {
-		cb->sent_ns = now;
+	} else if ((cb->marks & RILL_SEND_EVER_RETRANS) == 0) {
+		cb->first_tx_ns = now;
 	}
 }
 
 bool rill_tcp_transmit_queued(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b,
-			      uint32_t off, uint32_t n, uint8_t flags, uint64_t now)
+			      uint32_t off, uint32_t n, uint16_t flags, uint64_t now)
 {
 	struct rill_send_cb *cb = rill_send_cb(b);
 	struct rill_buf *out = b;

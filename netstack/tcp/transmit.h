@@ -10,15 +10,15 @@
  * reference.
  */
 void rill_tcp_transmit(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b,
-		       uint32_t seq, uint8_t flags, uint64_t now);
+		       uint32_t seq, uint16_t flags, uint64_t now);
 /* A segment without payload. False: no buffer. */
 bool rill_tcp_transmit_empty(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t seq,
-			     uint8_t flags, uint64_t now);
+			     uint16_t flags, uint64_t now);
 /*
  * n bytes at off of a buffer in the send queue: by reference where nobody else looks at the buffer,
  * else from a copy, for the NIC may be reading it. False: no buffer for the copy.
  */
 bool rill_tcp_transmit_queued(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b,
-			      uint32_t off, uint32_t n, uint8_t flags, uint64_t now);
+			      uint32_t off, uint32_t n, uint16_t flags, uint64_t now);
 
 #endif

@@ -78,7 +78,7 @@ static bool timers_valid(const struct rill_tcb *t)
 	if (t->state == RILL_TCP_CLOSED)
 		return rill_tcb_next_deadline(t) == RILL_FOREVER;
 	if (t->state == RILL_TCP_TIME_WAIT)
-		return t->linger_at != RILL_FOREVER;
+		return t->wait_at != RILL_FOREVER;
 	return true;
 }
 

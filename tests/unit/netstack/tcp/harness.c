@@ -18,8 +18,7 @@ static void on_put(struct rill_tcp_env *env, struct rill_buf *b)
 	rill_buf_put_owner(&((struct th_end *)env)->pool, b);
 }
 
-static void on_xmit(struct rill_tcp_env *env, const struct rill_tcb *tcb, const struct rill_ip *src,
-		    const struct rill_ip *dst, struct rill_buf *b)
+static void on_xmit(struct rill_tcp_env *env, const struct rill_tcp_xmit *to, struct rill_buf *b)
 {
 	struct th_end *e = (struct th_end *)env;
 	uint32_t slot = rill_rand_below(&e->rand, TH_HELD_MAX);
@@ -57,7 +56,7 @@ void th_end_init(struct th_end *e, uint32_t bufs, uint64_t seed)
 	struct rill_hash_key secret = {{seed, ~seed}};
 
 	memset(e, 0, sizeof(*e));
-	rill_tcp_env_init(&e->env, &ops, &secret);
+	rill_tcp_env_init(&e->env, &ops, &rill_memory_heap, &secret);
 	rill_rand_init(&e->rand, seed);
 	assert_int_equal(rill_buf_pool_init_heap(&e->pool, bufs, 2048), 0);
 }
@@ -76,6 +75,7 @@ void th_end_fini(struct th_end *e)
 	th_release_held(e);
 	assert_int_equal(rill_buf_pool_reclaim(&e->pool), e->pool.size);
 	rill_buf_pool_fini_heap(&e->pool);
+	rill_tcp_env_fini(&e->env);
 }
 
 struct rill_buf *th_buf(struct th_end *e, const void *raw, uint32_t len)

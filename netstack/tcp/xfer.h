@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A transfer: what a connection needs only while it sends or receives data. It is made at the first
+ * data and given back when the connection has rested, so that an idle connection costs a tcb and
+ * nothing else. tcb->x is NULL without one; cwnd, ssthresh and the round-trip times survive in the
+ * tcb.
+ *
+ * The scoreboard is in the send queue: each segment is marked SACKED, LOST and RETRANS (sendq.h);
+ * here are the sums.
+ *
+ *      pipe = (snd_nxt - snd_una) - sacked - lost + retrans        (RFC 6675, 4)
+ */
+#ifndef RILL_NETSTACK_TCP_XFER_H
+#define RILL_NETSTACK_TCP_XFER_H
+
+#include "netstack/tcp/tcb.h"
+
+/* Where loss recovery stands. */
+enum rill_tcp_ca_state {
+	RILL_TCP_CA_OPEN = 0,
+	RILL_TCP_CA_DISORDER, /* duplicates or SACKs came, nothing is taken for lost yet */
+	RILL_TCP_CA_CWR,      /* cwnd goes down because of ECN */
+	RILL_TCP_CA_RECOVERY, /* fast recovery */
+	RILL_TCP_CA_LOSS,     /* after a retransmission timeout */
+};
+
+enum rill_tcp_xfer_flags {
+	RILL_XF_PARTIAL_ACKED = 1 << 0, /* a partial ACK came in this recovery (RFC 6582) */
+	RILL_XF_REPEAT_HEAD = 1 << 1,	/* without SACK: the first segment is to be sent again */
+	RILL_XF_FRTO = 1 << 2,		/* RFC 5682 is at work */
+	RILL_XF_FRTO_NEW_DATA = 1 << 3, /* its step 2b sent new data */
+	RILL_XF_TLP_OUT = 1 << 4,	/* a probe is outstanding (RFC 8985, 7) */
+	RILL_XF_TLP_RETRANS = 1 << 5,	/* and it was a retransmission */
+	RILL_XF_DSACK_SEEN = 1 << 6,	/* since x->undo_mark was set */
+	RILL_XF_REORDER_SEEN = 1 << 7,	/* RFC 8985, 6.2: reordering was seen on the path */
+	RILL_XF_RACK_ADVANCED = 1 << 8, /* a segment sent later than before was delivered */
+	RILL_XF_DSACK_ROUND = 1 << 9,	/* RACK.dsack_round is set */
+	RILL_XF_ECE_SEEN = 1 << 10,	/* cwnd was reduced for this round's ECE */
+	RILL_XF_PACED_OUT = 1 << 11,	/* the pacer holds data back */
+	RILL_XF_CWND_LIMITED = 1 << 12, /* cwnd held the sender back since the last round */
+	RILL_XF_RCV_RTT = 1 << 13,	/* rcv_rtt_us holds something */
+};
+
+/* A delivery rate sample (draft-cheng-iccrg-delivery-rate-estimation). */
+struct rill_tcp_rate {
+	uint64_t prior_delivered; /* delivered when the newest acked segment was sent */
+	uint64_t interval_ns;	  /* 0: no valid sample */
+	uint32_t delivered;	  /* bytes within it */
+	uint32_t lost;		  /* bytes lost within it */
+	uint32_t tx_in_flight;	  /* when that segment was sent */
+	bool app_limited;	  /* it was sent while the application had nothing more */
+	bool valid;
+};
+
+#define RILL_TCP_CC_PRIV_WORDS 32
+
+struct rill_tcp_xfer {
+	/* Scoreboard and recovery: read for each ACK. */
+	uint8_t ca_state;		/* enum rill_tcp_ca_state */
+	uint8_t dup_acks;		/* consecutive ones received */
+	uint8_t reo_wnd_mult;		/* RFC 8985, 6.2 step 4 */
+	uint8_t reo_wnd_persist;	/* recoveries left until it goes back */
+	uint32_t flags;			/* enum rill_tcp_xfer_flags */
+	uint32_t sacked, lost, retrans; /* bytes */
+	uint32_t reno_sacked;		/* without SACK: bytes that duplicates stand for */
+	uint32_t high_sacked;		/* one past the highest byte SACKed (RACK.fack) */
+	struct rill_buf *oldest;	/* segments in flight, by the time they were last sent */
+	struct rill_buf *newest;
+	struct rill_buf *rtx_next; /* nothing before it is LOST and not RETRANS; NULL: search from
+				      the front */
+
+	/* RACK (RFC 8985, 5.2). */
+	uint64_t rack_sent_ns;
+	uint32_t rack_end_seq;
+	uint32_t rack_rtt_us;
+	uint32_t rack_dsack_seq; /* RACK.dsack_round */
+	uint32_t min_rtt_us;	 /* within the last min_rtt window */
+	uint64_t min_rtt_ns;	 /* when it was taken */
+	uint32_t tlp_end_seq;
+	uint32_t reorder_bytes; /* the largest distance seen, 0: none (metric) */
+
+	/* PRR (RFC 6937bis). */
+	uint32_t prr_delivered, prr_out, recover_fs;
+
+	/* Undo (RFC 4015; DSACK: RFC 3708). */
+	uint32_t undo_mark;    /* snd_una when cwnd was reduced */
+	uint32_t undo_retrans; /* segments sent again since, not yet known to have been needless */
+	uint32_t prior_cwnd, prior_ssthresh;
+	uint32_t undo_ts;   /* our timestamp at the first retransmission; with TIMESTAMPS */
+	uint32_t frto_high; /* RFC 5682: "recover" */
+	uint32_t cwr_seq;   /* snd_nxt when cwnd was reduced for ECN */
+
+	/* Delivery rate. */
+	uint64_t delivered;	  /* bytes ever, acked or SACKed */
+	uint64_t delivered_ns;	  /* when delivered last grew */
+	uint64_t first_tx_ns;	  /* when the newest segment known to be delivered was sent */
+	uint64_t app_limited;	  /* until delivered passes it; 0: not */
+	uint64_t lost_total;	  /* bytes ever marked lost */
+	uint64_t round_delivered; /* a round trip ends when what is acked was sent after this */
+
+	/* Congestion control and pacing. */
+	uint64_t pacing_rate; /* bytes per second; 0: not paced */
+	uint64_t pace_at;     /* nothing new before; 0: no bound */
+	uint32_t cc_acked;    /* bytes acknowledged since cwnd last grew (RFC 3465) */
+	uint32_t pad;
+	uint64_t cc_priv[RILL_TCP_CC_PRIV_WORDS];
+
+	/* Receiving: autotuning, and what D-SACK and SACK have to say next. */
+	uint32_t rcv_rtt_us; /* from timestamps or from one window after the other */
+	uint32_t rcv_rtt_seq;
+	uint64_t rcv_rtt_ns;
+	uint32_t rcv_space_seq; /* copied to the user up to here when the round began */
+	uint32_t rcv_space;	/* bytes that the user took in the best round */
+	uint64_t rcv_space_ns;
+	uint32_t dsack_start, dsack_end; /* to be reported with the next ACK; equal: none */
+	uint32_t sack_first[4]; /* where the blocks reported last begin, the newest first */
+	uint8_t sack_count;
+};
+
+/* tcb->x, made if need be. NULL: no memory. */
+struct rill_tcp_xfer *rill_tcp_xfer_get(struct rill_tcb *tcb, struct rill_tcp_env *env,
+					uint64_t now);
+/* Whether nothing of it is needed: nothing queued, outstanding or out of order. */
+bool rill_tcp_xfer_at_rest(const struct rill_tcb *tcb);
+/* Gives it back. NULL is fine. */
+void rill_tcp_xfer_drop(struct rill_tcb *tcb, struct rill_tcp_env *env);
+
+/* RFC 6675, 4. */
+static inline uint32_t rill_tcp_pipe(const struct rill_tcb *tcb)
+{
+	const struct rill_tcp_xfer *x = tcb->x;
+	uint32_t out = tcb->snd_nxt - tcb->snd_una;
+
+	return x ? out - x->sacked - x->reno_sacked - x->lost + x->retrans : out;
+}
+
+static inline enum rill_tcp_ca_state rill_tcp_ca(const struct rill_tcb *tcb)
+{
+	return tcb->x ? (enum rill_tcp_ca_state)tcb->x->ca_state : RILL_TCP_CA_OPEN;
+}
+
+#endif
