@@ -3,15 +3,8 @@
 
 #include <rill/net.h>
 
+#include "base/compiler.h"
 #include "netstack/wire/bytes.h"
-
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static inline uint32_t load32(const uint8_t *p)
 {
@@ -49,28 +42,72 @@ static inline uint64_t sum_tail(const uint8_t *p, size_t len)
 	return sum;
 }
 
+/* Up to here the short loop is as quick. */
+#define WIDE_MIN 128
+
+typedef uint64_t lanes __attribute__((vector_size(32)));
+
+/*
+ * Blocks of 64 bytes, in lanes of 64 bits that take the lower and the upper halves of the words
+ * apart: 2^32 additions fit before a lane overflows. The compiler makes of it what the processor
+ * has.
+ */
+static inline __attribute__((always_inline)) uint64_t sum_blocks(const uint8_t *p, size_t blocks)
+{
+	const lanes low_half = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+	lanes low = {0}, high = {0};
+
+	for (; blocks > 0; blocks--, p += 64) {
+		lanes a, b;
+
+		memcpy(&a, p, sizeof(a));
+		memcpy(&b, p + sizeof(a), sizeof(b));
+		low += (a & low_half) + (b & low_half);
+		high += (a >> 32) + (b >> 32);
+	}
+	low += high;
+	return (uint64_t)fold64(low[0]) + fold64(low[1]) + fold64(low[2]) + fold64(low[3]);
+}
+
+static uint64_t sum_blocks_any(const uint8_t *p, size_t blocks)
+{
+	return sum_blocks(p, blocks);
+}
+
+#ifdef __x86_64__
+static __attribute__((target("avx2"))) uint64_t sum_blocks_avx2(const uint8_t *p, size_t blocks)
+{
+	return sum_blocks(p, blocks);
+}
+
+static uint64_t sum_wide(const uint8_t *p, size_t blocks)
+{
+	if (RILL_LIKELY(__builtin_cpu_supports("avx2")))
+		return sum_blocks_avx2(p, blocks);
+	return sum_blocks_any(p, blocks);
+}
+#else
+static uint64_t sum_wide(const uint8_t *p, size_t blocks)
+{
+	return sum_blocks_any(p, blocks);
+}
+#endif
+
 uint32_t rill_csum_add(uint32_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	/* 128 bits so that the carries collect in the upper half: an add and an adc for each 8
-	 * bytes. Two of them, as each is a chain of dependent adds. */
-	unsigned __int128 a = sum, b = 0;
+	uint64_t a = sum;
 
-	for (; len >= 32; len -= 32, p += 32) {
-		a += load64(p);
-		b += load64(p + 8);
-		a += load64(p + 16);
-		b += load64(p + 24);
+	if (len >= WIDE_MIN) {
+		size_t blocks = len / 64;
+
+		a += sum_wide(p, blocks);
+		p += blocks * 64;
+		len %= 64;
 	}
 	for (; len >= 8; len -= 8, p += 8)
-		a += load64(p);
-	a += b;
-	a += sum_tail(p, len);
-
-	uint64_t low = (uint64_t)a;
-	uint64_t high = (uint64_t)(a >> 64);
-
-	return fold64((uint64_t)fold64(low) + high);
+		a += (uint64_t)load32(p) + load32(p + 4);
+	return fold64(a + sum_tail(p, len));
 }
 
 uint32_t rill_csum_add_odd(uint32_t sum, const void *data, size_t len)
