@@ -54,6 +54,9 @@ void bench_join_all(struct rill_task **tasks, uint64_t n);
  * in us. Returns 2. */
 int bench_percentiles_us(uint64_t *samples_ns, uint64_t n, double *ret_figures);
 
+/* What of this process is in memory. */
+uint64_t bench_resident_bytes(void);
+
 /* Each ends with an entry whose name is NULL. */
 extern const struct bench bench_tasks[];
 extern const struct bench bench_wakes[];
@@ -62,5 +65,7 @@ extern const struct bench bench_idle[];
 extern const struct bench bench_locks[];
 extern const struct bench bench_channels[];
 extern const struct bench bench_net[];
+extern const struct bench bench_stream[];
+extern const struct bench bench_conns[];
 
 #endif

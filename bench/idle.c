@@ -26,7 +26,7 @@ struct parking {
 	uint64_t bytes;
 };
 
-static uint64_t resident_bytes(void)
+uint64_t bench_resident_bytes(void)
 {
 	unsigned long total, resident = 0;
 	FILE *f = fopen("/proc/self/statm", "r");
@@ -51,13 +51,13 @@ static void *park(void *arg)
 static void *park_all(void *arg)
 {
 	struct parking *p = arg;
-	uint64_t before = resident_bytes();
+	uint64_t before = bench_resident_bytes();
 
 	for (uint64_t i = 0; i < p->count; i++)
 		bench_must(rill_spawn(park, p, NULL), "spawn");
 	while (p->arrived < p->count)
 		rill_yield();
-	p->bytes = resident_bytes() - before;
+	p->bytes = bench_resident_bytes() - before;
 	rill_notify_all(&p->go);
 	while (p->left < p->count)
 		rill_yield();

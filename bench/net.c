@@ -2,23 +2,20 @@
 /* Round trips between two interfaces on one software wire, both ends on one
  * worker. */
 #include "bench/bench.h"
+#include "bench/pair.h"
 
-#include <rill/net.h>
 #include <rill/runtime.h>
 #include <rill/task.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#define NIC "mem:rill-bench"
 #define MESSAGE_BYTES 64
 #define ROUND_TRIPS 1000
-#define SERVER_PORT 7
 
-struct pair {
-	struct rill_net *client_net;
-	struct rill_net *server_net;
-	struct rill_addr server_addr;
+struct echo {
+	struct pair pair;
 	struct rill_task *server; /* NULL: not started */
 	struct rill_udp *client_udp;
 	struct rill_udp *server_udp;
@@ -26,59 +23,42 @@ struct pair {
 	struct rill_listener *listener;
 };
 
-static int open_net(const char *addr, struct rill_net **ret_net)
+static void echo_close(void *state)
 {
-	struct rill_net_options o = {RILL_OPTIONS(o), .nic = "mem:rill-bench", .addr = addr,
-				     .queues = 1};
-	int err = rill_net_open(NULL, &o, ret_net);
+	struct echo *e = state;
 
-	if (err < 0)
-		fprintf(stderr, "rill-bench: %s\n", rill_net_error());
-	return err;
-}
-
-static void pair_close(void *state)
-{
-	struct pair *p = state;
-
-	if (p->client_tcp)
-		rill_tcp_close(p->client_tcp);
-	if (p->listener)
-		rill_listener_shutdown(p->listener);
-	if (p->server) {
-		rill_abort(p->server);
-		rill_join(p->server, NULL);
+	if (e->client_tcp)
+		rill_tcp_close(e->client_tcp);
+	if (e->listener)
+		rill_listener_shutdown(e->listener);
+	if (e->server) {
+		rill_abort(e->server);
+		rill_join(e->server, NULL);
 	}
-	if (p->listener)
-		rill_listener_close(p->listener);
-	if (p->client_udp)
-		rill_udp_close(p->client_udp);
-	if (p->server_udp)
-		rill_udp_close(p->server_udp);
-	if (p->client_net)
-		rill_net_close(p->client_net);
-	if (p->server_net)
-		rill_net_close(p->server_net);
-	free(p);
+	if (e->listener)
+		rill_listener_close(e->listener);
+	if (e->client_udp)
+		rill_udp_close(e->client_udp);
+	if (e->server_udp)
+		rill_udp_close(e->server_udp);
+	pair_close(&e->pair);
+	free(e);
 }
 
 /* Two interfaces and nothing on them. */
-static int pair_open(struct pair **ret_pair)
+static int echo_open(struct echo **ret_echo)
 {
-	struct pair *p = calloc(1, sizeof(*p));
+	struct echo *e = calloc(1, sizeof(*e));
 	int err;
 
-	if (!p)
+	if (!e)
 		return -ENOMEM;
-	err = open_net("198.18.0.1/24", &p->client_net);
-	if (err == 0)
-		err = open_net("198.18.0.2/24", &p->server_net);
+	err = pair_open(&e->pair, NIC, NULL);
 	if (err < 0) {
-		pair_close(p);
+		free(e);
 		return err;
 	}
-	p->server_addr = (struct rill_addr){.ip = rill_net_ip(p->server_net), .port = SERVER_PORT};
-	*ret_pair = p;
+	*ret_echo = e;
 	return 0;
 }
 
@@ -97,35 +77,35 @@ static void *udp_server(void *arg)
 static int udp_open(struct rill_runtime *rt, void **ret_state)
 {
 	struct rill_addr client_addr = {0};
-	struct pair *p;
-	int err = pair_open(&p);
+	struct echo *e;
+	int err = echo_open(&e);
 
 	if (err < 0)
 		return err;
-	client_addr.ip = rill_net_ip(p->client_net);
-	err = rill_udp_bind(p->client_net, &client_addr, NULL, &p->client_udp);
+	client_addr.ip = rill_net_ip(e->pair.client_net);
+	err = rill_udp_bind(e->pair.client_net, &client_addr, NULL, &e->client_udp);
 	if (err == 0)
-		err = rill_udp_bind(p->server_net, &p->server_addr, NULL, &p->server_udp);
+		err = rill_udp_bind(e->pair.server_net, &e->pair.server_addr, NULL, &e->server_udp);
 	if (err == 0)
-		err = rill_spawn(udp_server, p->server_udp, &p->server);
+		err = rill_spawn(udp_server, e->server_udp, &e->server);
 	if (err < 0) {
-		pair_close(p);
+		echo_close(e);
 		return err;
 	}
-	*ret_state = p;
+	*ret_state = e;
 	return 0;
 }
 
 static int udp_round(void *state, uint64_t *ret_ops)
 {
-	struct pair *p = state;
+	struct echo *e = state;
 	uint8_t buf[MESSAGE_BYTES] = {0};
 
 	for (int i = 0; i < ROUND_TRIPS; i++) {
-		ssize_t n = rill_udp_send(p->client_udp, buf, sizeof(buf), &p->server_addr);
+		ssize_t n = rill_udp_send(e->client_udp, buf, sizeof(buf), &e->pair.server_addr);
 
 		if (n >= 0)
-			n = rill_udp_recv(p->client_udp, buf, sizeof(buf), NULL);
+			n = rill_udp_recv(e->client_udp, buf, sizeof(buf), NULL);
 		if (n != MESSAGE_BYTES)
 			return n < 0 ? (int)n : -EPROTO;
 	}
@@ -151,35 +131,28 @@ static void *tcp_server(void *arg)
 
 static int tcp_open(struct rill_runtime *rt, void **ret_state)
 {
-	struct rill_tcp_options o = {RILL_OPTIONS(o), .nodelay = true};
-	struct pair *p;
-	int err = pair_open(&p);
+	struct echo *e;
+	int err = echo_open(&e);
 
 	if (err < 0)
 		return err;
-	err = rill_tcp_listen(p->server_net, &p->server_addr, &o, &p->listener);
-	if (err == 0)
-		err = rill_spawn(tcp_server, p->listener, &p->server);
-	if (err == 0)
-		err = rill_tcp_connect(p->client_net, NULL, &p->server_addr, &o, &p->client_tcp);
-	if (err < 0) {
-		pair_close(p);
-		return err;
-	}
-	*ret_state = p;
+	e->listener = pair_listen(&e->pair, 0);
+	e->server = bench_spawn(tcp_server, e->listener);
+	e->client_tcp = pair_connect(&e->pair, 0);
+	*ret_state = e;
 	return 0;
 }
 
 static int tcp_round(void *state, uint64_t *ret_ops)
 {
-	struct pair *p = state;
+	struct echo *e = state;
 	uint8_t buf[MESSAGE_BYTES] = {0};
 
 	for (int i = 0; i < ROUND_TRIPS; i++) {
-		ssize_t n = rill_tcp_send(p->client_tcp, buf, sizeof(buf));
+		ssize_t n = rill_tcp_send(e->client_tcp, buf, sizeof(buf));
 
 		if (n == MESSAGE_BYTES)
-			n = rill_tcp_recv_all(p->client_tcp, buf, sizeof(buf));
+			n = rill_tcp_recv_all(e->client_tcp, buf, sizeof(buf));
 		if (n != MESSAGE_BYTES)
 			return n < 0 ? (int)n : -EPROTO;
 	}
@@ -188,7 +161,7 @@ static int tcp_round(void *state, uint64_t *ret_ops)
 }
 
 const struct bench bench_net[] = {
-	{.name = "udp_echo_mem", .round = udp_round, .open = udp_open, .close = pair_close},
-	{.name = "tcp_rr_mem", .round = tcp_round, .open = tcp_open, .close = pair_close},
+	{.name = "udp_echo_mem", .round = udp_round, .open = udp_open, .close = echo_close},
+	{.name = "tcp_rr_mem", .round = tcp_round, .open = tcp_open, .close = echo_close},
 	{0},
 };

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The table of benchmarks: what is run for each side of each one. bench/README.md says what they mean."""
 
+import functools
 import os
 import subprocess
 
+import instructions
 import trace_cost
 import veth
 from programs import BUILD, TARGET, Failed, built
 
-RUN_WITHIN_S = 60
+RUN_WITHIN_S = 120
 
 # How the README calls them.
 PEER_NAMES = {"tokio": "Tokio", "go": "Go", "boost": "Boost.Fiber", "boost_context": "Boost.Context",
-              "lwip": "lwIP raw API", "kernel": "the kernel's TCP, spinning"}
+              "lwip": "lwIP raw API", "kernel": "the kernel's TCP",
+              "few": "rill, 100 connections"}
 PROGRAMS = {
     "rill": built("rill-bench"),
     "tokio": [os.path.join(TARGET, "tokio/release/tokio-peer")],
@@ -45,7 +48,7 @@ class Bench:
                     program += [str(workers)] + ([str(size)] if size else [])
             self.sides[side] = program
         if limit:
-            self.sides["limit"] = built(limit)
+            self.sides["limit"] = limit if callable(limit) else built(limit)
 
     def peers(self):
         return [s for s in self.sides if s not in ("rill", "limit")]
@@ -89,6 +92,19 @@ def also_on_two(name, **more):
     return [Bench(name, **more), Bench(f"{name}_w2", name, same(name, "tokio"), workers=2)]
 
 
+@functools.cache
+def counted(side, *names):
+    """Instructions per operation: hardly any noise, so one count is enough."""
+    return [instructions.per_op(PROGRAMS[side] + [name]) for name in names]
+
+
+@functools.cache
+def input_counted():
+    return instructions.tcp_input(PROGRAMS["rill"] + ["tcp_input_profile"])
+
+
+# So that the ratio is what many connections cost.
+FEW_CONNECTIONS = {"few": built("rill-bench", "tcp_rr_100")}
 LATENESS = {"unit": "us", "figures": ("p50", "p99")}
 
 BENCHES = [
@@ -128,12 +144,25 @@ BENCHES = [
     Bench("idle_cpu", unit="%", workers=2),
     Bench("udp_echo_mem", peers={"lwip": "udp"}),
     Bench("tcp_rr_mem", peers={"lwip": "tcp"}),
+    Bench("tcp_bulk_mem", peers={"lwip": "bulk"}),
+    Bench("tcp_rr_instr", lambda: counted("rill", "tcp_rr_mem"), {"lwip": lambda: counted("lwip", "tcp")},
+          unit="instructions"),
+    Bench("tcp_bulk_instr", lambda: counted("rill", "tcp_bulk_mem"), {"lwip": lambda: counted("lwip", "bulk")},
+          unit="instructions"),
+    Bench("tcp_input_instr", input_counted, {}, unit="instructions", figures=("data", "ack")),
+    Bench("tcp_rr_10k", peers=FEW_CONNECTIONS),
+    Bench("tcp_conn_bytes", peers={}, unit="B"),
+    Bench("tcp_crr", peers={"kernel": lambda: [veth.kernel_crr(BUILD)]}),
     Bench("tcp_rr_af_xdp", lambda: [veth.rill_rr(BUILD)], {"kernel": lambda: [veth.kernel_rr(BUILD)]},
           unit="us"),
+    Bench("tcp_rr_af_xdp_both", lambda: [veth.rill_both_rr(BUILD)], {}, lambda: [veth.xsk_rr(BUILD)], unit="us"),
+    Bench("tcp_bulk_af_xdp", lambda: [veth.rill_bulk(BUILD)], {"kernel": lambda: [veth.kernel_bulk(BUILD)]}),
     Bench("trace_cost", trace_cost.measure, {}, unit="%", figures=trace_cost.FIGURES, rounds_per_round=4),
 ]
 
 # Only when named: it takes gigabytes.
 BIG_BENCHES = [
     Bench("task_rss_1m", "task_rss", same("task_rss", "tokio", "go"), unit="B", size=1000000),
+    Bench("tcp_rr_1m", peers=FEW_CONNECTIONS),
+    Bench("tcp_conn_bytes_1m", "tcp_conn_bytes", {}, unit="B", size=1000000),
 ]

@@ -44,9 +44,21 @@ static inline double limit_repeat(void (*round)(void), uint64_t ops, uint64_t ns
 	return (double)took / (double)(rounds * ops);
 }
 
-/* Warms up, measures, and prints the figure. */
+/*
+ * Warms up, measures, and prints the figure. With BENCH_ROUNDS, for counting
+ * instructions: so many rounds, and prints how many operations it were.
+ */
 static inline int limit_main(void (*round)(void), uint64_t ops)
 {
+	const char *text = getenv("BENCH_ROUNDS");
+	uint64_t rounds = text ? strtoull(text, NULL, 10) : 0;
+
+	if (rounds) {
+		for (uint64_t i = 0; i < rounds; i++)
+			round();
+		printf("%llu\n", (unsigned long long)(rounds * ops));
+		return 0;
+	}
 	limit_repeat(round, ops, limit_run_ns() / LIMIT_WARM_UP_SHARE);
 	printf("%.3f\n", limit_repeat(round, ops, limit_run_ns()));
 	return 0;

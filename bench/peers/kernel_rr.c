@@ -8,38 +8,22 @@
  * Sockets are non-blocking and asked again and again, without epoll: the shortest way through the
  * kernel.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "bench/peers/kernel_tcp.h"
 
-#include "bench/limits/limit.h"
+#include <fcntl.h>
 
 #define MESSAGE_BYTES 64
 #define SAMPLES_MAX 2000000
-#define CONNECT_WITHIN_NS UINT64_C(5000000000)
 #define REPLY_WITHIN_NS UINT64_C(1000000000)
-#define RETRY_AFTER_US 20000
-
-__attribute__((noreturn)) static void fail(const char *what)
-{
-	fprintf(stderr, "kernel_rr: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static void make_spinning(int fd)
 {
 	int on = 1;
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
-		fail("O_NONBLOCK");
+		kernel_fail("O_NONBLOCK");
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
-		fail("TCP_NODELAY");
+		kernel_fail("TCP_NODELAY");
 }
 
 /* Sends all of it. False when the connection has gone. */
@@ -58,26 +42,6 @@ static bool send_all(int fd, const char *buf, size_t len)
 	return true;
 }
 
-static int connect_spinning(const struct sockaddr_in *addr)
-{
-	uint64_t give_up = limit_now() + CONNECT_WITHIN_NS;
-
-	for (;;) {
-		int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-		if (fd < 0)
-			fail("socket");
-		if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0) {
-			make_spinning(fd);
-			return fd;
-		}
-		close(fd);
-		if (limit_now() > give_up)
-			fail("connect");
-		usleep(RETRY_AFTER_US);
-	}
-}
-
 /* One request and its answer, in ns. */
 static uint64_t round_trip(int fd)
 {
@@ -86,7 +50,7 @@ static uint64_t round_trip(int fd)
 	size_t got = 0;
 
 	if (!send_all(fd, buf, sizeof(buf)))
-		fail("send");
+		kernel_fail("send");
 	while (got < sizeof(buf)) {
 		ssize_t n = recv(fd, buf + got, sizeof(buf) - got, 0);
 
@@ -95,10 +59,10 @@ static uint64_t round_trip(int fd)
 			continue;
 		}
 		if (n == 0 || errno != EAGAIN)
-			fail("recv");
+			kernel_fail("recv");
 		if (limit_now() - begin > REPLY_WITHIN_NS) {
 			errno = ETIMEDOUT;
-			fail("recv");
+			kernel_fail("recv");
 		}
 	}
 	return limit_now() - begin;
@@ -115,13 +79,14 @@ static int by_value(const void *a, const void *b)
 static int client(const struct sockaddr_in *addr)
 {
 	uint32_t *samples_ns = calloc(SAMPLES_MAX, sizeof(*samples_ns));
-	int fd = connect_spinning(addr);
+	int fd = kernel_connect(addr);
 	uint64_t run_ns = limit_run_ns();
 	size_t count = 0;
 	uint64_t until;
 
 	if (!samples_ns)
-		fail("calloc");
+		kernel_fail("calloc");
+	make_spinning(fd);
 	for (until = limit_now() + run_ns / LIMIT_WARM_UP_SHARE; limit_now() < until;)
 		round_trip(fd);
 	for (until = limit_now() + run_ns; limit_now() < until && count < SAMPLES_MAX;)
@@ -149,21 +114,11 @@ static void echo(int fd)
 
 __attribute__((noreturn)) static void server(const struct sockaddr_in *addr)
 {
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-	int on = 1;
+	int listener = kernel_listen(addr);
 
-	if (listener < 0)
-		fail("socket");
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(listener, (const struct sockaddr *)addr, sizeof(*addr)) != 0)
-		fail("bind");
-	if (listen(listener, 16) != 0)
-		fail("listen");
 	for (;;) {
-		int fd = accept(listener, NULL, NULL);
+		int fd = kernel_accept(listener);
 
-		if (fd < 0)
-			fail("accept");
 		make_spinning(fd);
 		echo(fd);
 		close(fd);
@@ -172,10 +127,9 @@ __attribute__((noreturn)) static void server(const struct sockaddr_in *addr)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET};
+	struct sockaddr_in addr;
 
-	if (argc == 4 && inet_pton(AF_INET, argv[2], &addr.sin_addr) == 1) {
-		addr.sin_port = htons((uint16_t)atoi(argv[3]));
+	if (argc == 4 && kernel_addr(argv[2], argv[3], &addr)) {
 		if (strcmp(argv[1], "client") == 0)
 			return client(&addr);
 		if (strcmp(argv[1], "server") == 0)

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* TCP connections over a software wire which carry a stream, or one request
+ * each; both ends in this process. */
+#include "bench/bench.h"
+#include "bench/pair.h"
+
+#include <rill/runtime.h>
+#include <rill/task.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CHUNK_BYTES (64 * 1024)
+#define SEGMENTS 4096
+#define REQUEST_BYTES 64
+#define CONNECTIONS 256
+
+struct stream {
+	struct pair pair;
+	struct rill_listener *listener;
+	struct rill_task *server;
+	struct rill_tcp *client;
+	uint8_t *chunk;
+};
+
+/* ---- bulk: one end sends as much as the other takes ---- */
+
+/* Until the client has gone. */
+static void *source(void *arg)
+{
+	struct stream *s = arg;
+	uint8_t *chunk = calloc(1, CHUNK_BYTES);
+	struct rill_tcp *c;
+
+	if (!chunk)
+		bench_must(-ENOMEM, "source");
+	bench_must(rill_tcp_accept(s->listener, &c), "accept");
+	while (rill_tcp_send(c, chunk, CHUNK_BYTES) == CHUNK_BYTES)
+		;
+	rill_tcp_close(c);
+	free(chunk);
+	return NULL;
+}
+
+static int stream_open(struct stream **ret_stream, struct rill_runtime *server_rt)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->chunk = malloc(CHUNK_BYTES);
+	err = s->chunk ? pair_open(&s->pair, PAIR_NIC, server_rt) : -ENOMEM;
+	if (err < 0) {
+		free(s->chunk);
+		free(s);
+		return err;
+	}
+	s->listener = pair_listen(&s->pair, 0);
+	*ret_stream = s;
+	return 0;
+}
+
+static void stream_free(struct stream *s)
+{
+	rill_listener_close(s->listener);
+	pair_close(&s->pair);
+	free(s->chunk);
+	free(s);
+}
+
+static int bulk_open(struct rill_runtime *rt, void **ret_state)
+{
+	struct stream *s;
+	int err = stream_open(&s, NULL);
+
+	if (err < 0)
+		return err;
+	s->server = bench_spawn(source, s);
+	s->client = pair_connect(&s->pair, 0);
+	*ret_state = s;
+	return 0;
+}
+
+static void bulk_close(void *state)
+{
+	struct stream *s = state;
+
+	rill_tcp_abort(s->client);
+	rill_join(s->server, NULL);
+	stream_free(s);
+}
+
+/* An operation is PAIR_SEGMENT_BYTES bytes: sending copies them, so does
+ * receiving. */
+static int bulk_round(void *state, uint64_t *ret_ops)
+{
+	struct stream *s = state;
+
+	for (size_t left = SEGMENTS * PAIR_SEGMENT_BYTES; left > 0;) {
+		size_t want = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+		ssize_t n = rill_tcp_recv(s->client, s->chunk, want);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EPROTO;
+		left -= (size_t)n;
+	}
+	*ret_ops = SEGMENTS;
+	return 0;
+}
+
+/* ---- bulk between two runtimes: each thread's profile is that of one end ---- */
+
+struct two_ends {
+	struct stream *stream;
+	struct rill_runtime *server_rt;
+	uint64_t ops;
+};
+
+static void *ends_open(void *arg)
+{
+	struct two_ends *e = arg;
+
+	bench_must(stream_open(&e->stream, e->server_rt), "open");
+	return NULL;
+}
+
+/* Two full segments at a time, which bring one acknowledgement. */
+static void *pairs_source(void *arg)
+{
+	struct stream *s = arg;
+	uint8_t segments[2 * PAIR_SEGMENT_BYTES] = {0};
+	struct rill_tcp_info info = {0};
+	struct rill_tcp *c;
+
+	bench_must(rill_tcp_accept(s->listener, &c), "accept");
+	while (rill_tcp_send(c, segments, sizeof(segments)) == sizeof(segments)) {
+		do
+			bench_must(rill_yield(), "yield");
+		while (rill_tcp_info(c, &info) == 0 && info.unacked > 0);
+	}
+	rill_tcp_close(c);
+	return NULL;
+}
+
+static void *ends_serve(void *arg)
+{
+	struct two_ends *e = arg;
+
+	e->stream->server = bench_spawn(pairs_source, e->stream);
+	return NULL;
+}
+
+static void *ends_receive(void *arg)
+{
+	struct two_ends *e = arg;
+
+	e->stream->client = pair_connect(&e->stream->pair, 0);
+	bench_must(bulk_round(e->stream, &e->ops), "bulk");
+	rill_tcp_abort(e->stream->client);
+	return NULL;
+}
+
+static void *ends_join(void *arg)
+{
+	struct two_ends *e = arg;
+
+	bench_must(rill_join(e->stream->server, NULL), "join");
+	return NULL;
+}
+
+static void *ends_close(void *arg)
+{
+	struct two_ends *e = arg;
+
+	stream_free(e->stream);
+	return NULL;
+}
+
+/* For callgrind only: the figure is the number of segments. */
+static int input_profile(struct rill_runtime *rt, uint64_t size, double *ret_figures)
+{
+	struct rill_runtime_options o = {RILL_OPTIONS(o), .workers = 1};
+	struct two_ends e = {0};
+
+	bench_must(rill_runtime_create(&o, &e.server_rt), "runtime");
+	bench_must(rill_block_on(rt, ends_open, &e, NULL), "block_on");
+	bench_must(rill_block_on(e.server_rt, ends_serve, &e, NULL), "block_on");
+	bench_must(rill_block_on(rt, ends_receive, &e, NULL), "block_on");
+	bench_must(rill_block_on(e.server_rt, ends_join, &e, NULL), "block_on");
+	bench_must(rill_block_on(rt, ends_close, &e, NULL), "block_on");
+	bench_must(rill_runtime_destroy(e.server_rt), "destroy");
+	ret_figures[0] = (double)e.ops;
+	return 1;
+}
+
+/* ---- connect, request, answer, close ---- */
+
+/* Answers and closes: what waits in TIME-WAIT is the server's end, and the
+ * client may use its port again. */
+static void *crr_server(void *arg)
+{
+	struct rill_listener *l = arg;
+	uint8_t buf[REQUEST_BYTES];
+	struct rill_tcp *c;
+
+	while (rill_tcp_accept(l, &c) == 0) {
+		if (rill_tcp_recv_all(c, buf, sizeof(buf)) == REQUEST_BYTES)
+			rill_tcp_send(c, buf, sizeof(buf));
+		rill_tcp_close(c);
+	}
+	return NULL;
+}
+
+static int crr_open(struct rill_runtime *rt, void **ret_state)
+{
+	struct stream *s;
+	int err = stream_open(&s, NULL);
+
+	if (err < 0)
+		return err;
+	s->server = bench_spawn(crr_server, s->listener);
+	*ret_state = s;
+	return 0;
+}
+
+static void crr_close(void *state)
+{
+	struct stream *s = state;
+
+	rill_listener_shutdown(s->listener);
+	rill_join(s->server, NULL);
+	stream_free(s);
+}
+
+static int crr_round(void *state, uint64_t *ret_ops)
+{
+	struct stream *s = state;
+	uint8_t buf[REQUEST_BYTES + 1] = {0};
+
+	for (int i = 0; i < CONNECTIONS; i++) {
+		struct rill_tcp *c = pair_connect(&s->pair, 0);
+		ssize_t n = rill_tcp_send(c, buf, REQUEST_BYTES);
+
+		/* One more than there is: up to the server's FIN. */
+		if (n == REQUEST_BYTES)
+			n = rill_tcp_recv_all(c, buf, sizeof(buf));
+		rill_tcp_close(c);
+		if (n != REQUEST_BYTES)
+			return n < 0 ? (int)n : -EPROTO;
+	}
+	*ret_ops = CONNECTIONS;
+	return 0;
+}
+
+const struct bench bench_stream[] = {
+	{.name = "tcp_bulk_mem", .round = bulk_round, .open = bulk_open, .close = bulk_close},
+	{.name = "tcp_input_profile", .figures = input_profile},
+	{.name = "tcp_crr", .round = crr_round, .open = crr_open, .close = crr_close},
+	{0},
+};
