@@ -41,4 +41,10 @@ static inline uint32_t rill_rand_below(struct rill_rand *r, uint32_t n)
 /* Bytes from the kernel, for seeds and secrets. */
 void rill_rand_secret(void *buf, unsigned len);
 
+/*
+ * From now on rill_rand_secret() draws from *r on the calling thread, NULL: from the kernel again.
+ * For simulations, whose every run of a seed is to be the same; nothing is secret there.
+ */
+void rill_rand_secret_from(struct rill_rand *r);
+
 #endif

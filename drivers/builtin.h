@@ -6,6 +6,7 @@
 #include "drivers/driver.h"
 
 extern const struct rill_driver rill_mem_driver;
+extern const struct rill_driver rill_sim_driver;
 extern const struct rill_driver rill_tap_driver;
 extern const struct rill_driver rill_af_xdp_driver;
 

@@ -10,6 +10,7 @@
 
 const struct rill_driver *const rill_drivers[] = {
 	&rill_mem_driver,
+	&rill_sim_driver,
 	&rill_tap_driver,
 #ifdef RILL_HAVE_AF_XDP
 	&rill_af_xdp_driver,

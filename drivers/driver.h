@@ -39,6 +39,7 @@ struct rill_nic_queue {
 	struct rill_nic *nic;
 	uint16_t index;
 	struct rill_buf_pool *pool;
+	uint64_t now_ns; /* the caller's clock, which it sets before a call of rx or tx */
 	struct rill_nic_stats stats;
 };
 
@@ -71,6 +72,18 @@ struct rill_driver {
 	bool (*rx_arm)(struct rill_nic_queue *q);
 	void (*rx_disarm)(struct rill_nic_queue *q);
 	int (*rx_fd)(struct rill_nic_queue *q);
+	/*
+	 * When the next packet will arrive that is on its way already, by the clock of now_ns;
+	 * UINT64_MAX: none is. Whoever has armed the queue polls it then. Optional: NICs of a
+	 * simulated network.
+	 */
+	uint64_t (*rx_next)(struct rill_nic_queue *q);
+	/*
+	 * Which queue gets what comes from one end of a flow to the other; -1: not known. Optional.
+	 * Any thread.
+	 */
+	int (*rx_queue_of)(const struct rill_nic *nic, uint8_t proto, const struct rill_addr *from,
+			   const struct rill_addr *to);
 	/* Optional: NULL where the NIC is rill's alone. Any thread, serialised by the caller. */
 	int (*flow_add)(struct rill_nic *nic, const struct rill_flow_rule *rule);
 	int (*flow_del)(struct rill_nic *nic, const struct rill_flow_rule *rule);

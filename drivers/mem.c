@@ -11,50 +11,29 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "drivers/mem_hub.h"
 #include "drivers/mem_impair.h"
+#include "drivers/mem_nic.h"
 #include "drivers/mem_steer.h"
 
-#define ETH_LEN 14
-#define VLAN_LEN 4
-/* What a frame may have on top of the mtu: Ethernet with two VLAN tags. */
-#define FRAME_OVERHEAD (ETH_LEN + 2 * VLAN_LEN)
-
-#define BUF_BYTES_MIN 2048u
-#define BUFS_DEFAULT 4096u
-#define RING_DEFAULT 512u
-#define RING_MAX 32768u
-
 struct mem_queue {
-	struct rill_nic_queue base;
-	struct rill_buf_pool pool;
-	struct rill_mem_ring *ring;	/* the receive side */
+	struct rill_mem_queue base;
 	struct rill_mem_impair *impair; /* NULL: a perfect network */
 };
 
 struct mem_nic {
-	struct rill_nic base;
-	struct rill_mem_hub *hub;
-	unsigned port;
-	bool joined;
-	uint64_t mtu, ring_slots, bufs;
+	struct rill_mem_nic base;
 	struct rill_mem_impair_config impair;
 };
 
 /* The ring that is locked for a run of frames to the same queue. */
 struct mem_batch {
-	struct mem_nic *nic;
+	struct rill_mem_nic *nic;
 	struct rill_mem_ring *ring; /* NULL: none */
 };
 
-static struct mem_nic *nic_of(struct rill_nic *nic)
-{
-	return RILL_CONTAINER_OF(nic, struct mem_nic, base);
-}
-
 static struct mem_queue *queue_of(struct rill_nic_queue *q)
 {
-	return RILL_CONTAINER_OF(q, struct mem_queue, base);
+	return RILL_CONTAINER_OF(q, struct mem_queue, base.base);
 }
 
 /* ---- transmit ---- */
@@ -90,21 +69,11 @@ static void deliver_to(struct mem_batch *batch, struct rill_mem_port *port,
 
 static void deliver(struct mem_batch *batch, const struct rill_buf *b, uint32_t flip_bit)
 {
-	struct mem_nic *nic = batch->nic;
-	int port = rill_mem_hub_find(nic->hub, b->data);
+	struct rill_mem_hub *hub = batch->nic->hub;
+	uint32_t targets = rill_mem_hub_targets(hub, batch->nic->port, b->data);
 
-	/* A switch does not send a frame back where it came from. */
-	if (port == (int)nic->port)
-		return;
-	/* relaxed: only a hint whether to flood; deliver_to() reads it again */
-	if (port >= 0 && rill_load_relaxed(&nic->hub->ports[port].queue_count) > 0) {
-		deliver_to(batch, &nic->hub->ports[port], b, flip_bit);
-		return;
-	}
-	for (unsigned p = 0; p < RILL_MEM_PORTS_MAX; p++) {
-		if (p != nic->port)
-			deliver_to(batch, &nic->hub->ports[p], b, flip_bit);
-	}
+	for (; targets; targets &= targets - 1)
+		deliver_to(batch, &hub->ports[__builtin_ctz(targets)], b, flip_bit);
 }
 
 /* Lets the held frames go that are due. */
@@ -114,7 +83,7 @@ static void release_held(struct mem_batch *batch, struct mem_queue *q)
 
 	while (rill_mem_impair_pop(q->impair, false, &held)) {
 		deliver(batch, held.buf, held.flip_bit);
-		rill_buf_put_owner(&q->pool, held.buf);
+		rill_buf_put_owner(&q->base.pool, held.buf);
 	}
 }
 
@@ -123,18 +92,18 @@ static void send_impaired(struct mem_batch *batch, struct mem_queue *q, struct r
 	struct rill_mem_impair *im = q->impair;
 	uint32_t flip_bit = RILL_MEM_NO_FLIP;
 
-	if (rill_mem_impair_roll(im, im->config.loss)) {
-		rill_buf_put_owner(&q->pool, b);
+	if (rill_mem_roll(&im->rand, im->config.loss)) {
+		rill_buf_put_owner(&q->base.pool, b);
 		return;
 	}
-	if (rill_mem_impair_roll(im, im->config.corrupt))
+	if (rill_mem_roll(&im->rand, im->config.corrupt))
 		flip_bit = rill_rand_below(&im->rand, b->len * 8);
-	if (rill_mem_impair_roll(im, im->config.reorder) && rill_mem_impair_hold(im, b, flip_bit))
+	if (rill_mem_roll(&im->rand, im->config.reorder) && rill_mem_impair_hold(im, b, flip_bit))
 		return;
 	deliver(batch, b, flip_bit);
-	if (rill_mem_impair_roll(im, im->config.dup))
+	if (rill_mem_roll(&im->rand, im->config.dup))
 		deliver(batch, b, flip_bit);
-	rill_buf_put_owner(&q->pool, b);
+	rill_buf_put_owner(&q->base.pool, b);
 	rill_mem_impair_sent(im);
 	release_held(batch, q);
 }
@@ -142,15 +111,16 @@ static void send_impaired(struct mem_batch *batch, struct mem_queue *q, struct r
 static unsigned mem_tx_burst(struct rill_nic_queue *base, struct rill_buf **bufs, unsigned n)
 {
 	struct mem_queue *q = queue_of(base);
-	struct mem_batch batch = {.nic = nic_of(base->nic)};
-	uint32_t frame_max = base->nic->mtu + FRAME_OVERHEAD;
-	uint64_t bytes = 0, refused = 0;
+	struct mem_batch batch = {.nic = rill_mem_nic_of(base->nic)};
+	uint32_t frame_max = rill_mem_nic_frame_max(base->nic);
+	uint64_t bytes = 0;
+	unsigned refused = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct rill_buf *b = bufs[i];
 
-		if (RILL_UNLIKELY(b->len < ETH_LEN || b->len > frame_max)) {
-			rill_buf_put_owner(&q->pool, b);
+		if (RILL_UNLIKELY(b->len < RILL_MEM_ETH_LEN || b->len > frame_max)) {
+			rill_buf_put_owner(&q->base.pool, b);
 			refused++;
 			continue;
 		}
@@ -160,13 +130,10 @@ static unsigned mem_tx_burst(struct rill_nic_queue *base, struct rill_buf **bufs
 			continue;
 		}
 		deliver(&batch, b, RILL_MEM_NO_FLIP);
-		rill_buf_put_owner(&q->pool, b);
+		rill_buf_put_owner(&q->base.pool, b);
 	}
 	batch_end(&batch);
-	rill_counter_add(&base->stats.tx_packets, n - refused);
-	rill_counter_add(&base->stats.tx_bytes, bytes);
-	if (refused)
-		rill_counter_add(&base->stats.tx_dropped, refused);
+	rill_mem_queue_sent(&q->base, n, bytes, refused);
 	return n;
 }
 
@@ -175,7 +142,7 @@ static unsigned mem_tx_burst(struct rill_nic_queue *base, struct rill_buf **bufs
 static void mem_tx_flush(struct rill_nic_queue *base)
 {
 	struct mem_queue *q = queue_of(base);
-	struct mem_batch batch = {.nic = nic_of(base->nic)};
+	struct mem_batch batch = {.nic = rill_mem_nic_of(base->nic)};
 
 	if (!q->impair || q->impair->held_count == 0)
 		return;
@@ -188,69 +155,33 @@ static void mem_tx_flush(struct rill_nic_queue *base)
 
 static unsigned mem_rx_burst(struct rill_nic_queue *base, struct rill_buf **bufs, unsigned n)
 {
-	struct mem_queue *q = queue_of(base);
-	unsigned count = rill_mem_ring_take(q->ring, bufs, n);
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < count; i++) {
-		bufs[i]->queue = base->index;
-		bytes += bufs[i]->len;
-	}
-	if (count) {
-		rill_counter_add(&base->stats.rx_packets, count);
-		rill_counter_add(&base->stats.rx_bytes, bytes);
-	}
-	rill_mem_ring_refill(q->ring, &q->pool);
-	return count;
+	return rill_mem_queue_rx(rill_mem_queue_of(base), bufs, n);
 }
 
 static bool mem_rx_arm(struct rill_nic_queue *base)
 {
-	return rill_mem_ring_arm(queue_of(base)->ring);
-}
-
-static void mem_rx_disarm(struct rill_nic_queue *base)
-{
-	rill_mem_ring_disarm(queue_of(base)->ring);
-}
-
-static int mem_rx_fd(struct rill_nic_queue *base)
-{
-	return queue_of(base)->ring->fd;
-}
-
-static void mem_stats(struct rill_nic_queue *base, struct rill_nic_stats *stats)
-{
-	/* relaxed: a counter */
-	stats->rx_dropped += rill_load_relaxed(&queue_of(base)->ring->dropped);
+	return rill_mem_ring_arm(rill_mem_queue_of(base)->ring);
 }
 
 /* ---- open and close ---- */
 
-static void queue_close(struct mem_queue *q)
+static void impair_close(struct mem_queue *q)
 {
 	struct rill_mem_held held;
 
 	while (q->impair && rill_mem_impair_pop(q->impair, true, &held))
-		rill_buf_put_owner(&q->pool, held.buf);
-	if (q->ring)
-		rill_mem_ring_close(q->ring);
-	rill_buf_pool_fini_heap(&q->pool);
+		rill_buf_put_owner(&q->base.pool, held.buf);
 	free(q->impair);
-	free(q);
 }
 
 static void mem_close(struct rill_nic *base)
 {
-	struct mem_nic *nic = nic_of(base);
+	struct rill_mem_nic *nic = rill_mem_nic_of(base);
 
-	if (nic->joined)
-		rill_mem_hub_down(nic->hub, nic->port);
+	rill_mem_nic_down(nic);
 	for (unsigned i = 0; i < base->queue_count; i++)
-		queue_close(queue_of(base->queues[i]));
-	if (nic->joined)
-		rill_mem_hub_leave(nic->hub, nic->port);
-	free(nic);
+		impair_close(queue_of(base->queues[i]));
+	rill_mem_nic_close(nic);
 }
 
 static bool impaired(const struct rill_mem_impair_config *c)
@@ -258,36 +189,18 @@ static bool impaired(const struct rill_mem_impair_config *c)
 	return c->loss || c->dup || c->reorder || c->corrupt;
 }
 
-/* On failure the queue, if it is in the NIC already, is for mem_close(). */
-static int queue_open(struct mem_nic *nic, unsigned index)
+static int impair_open(struct mem_nic *nic, char *error)
 {
-	struct mem_queue *q = calloc(1, sizeof(*q));
-	uint32_t frame_max = (uint32_t)nic->mtu + FRAME_OVERHEAD;
-	uint32_t buf_bytes = RILL_MAX(BUF_BYTES_MIN, frame_max + RILL_BUF_HEADROOM);
+	struct rill_nic *base = &nic->base.base;
 
-	if (!q)
-		return -ENOMEM;
-	q->base.nic = &nic->base;
-	q->base.index = (uint16_t)index;
-	q->base.pool = &q->pool;
-	nic->base.queues[nic->base.queue_count++] = &q->base;
-	if (impaired(&nic->impair)) {
+	for (unsigned i = 0; impaired(&nic->impair) && i < base->queue_count; i++) {
+		struct mem_queue *q = queue_of(base->queues[i]);
+
 		q->impair = malloc(sizeof(*q->impair));
 		if (!q->impair)
-			return -ENOMEM;
-		rill_mem_impair_init(q->impair, &nic->impair, nic->port, index);
+			return rill_nic_fail(error, -ENOMEM, "mem: out of memory");
+		rill_mem_impair_init(q->impair, &nic->impair, nic->base.port, i);
 	}
-	int err = rill_buf_pool_init_heap(&q->pool, (uint32_t)nic->bufs, buf_bytes);
-
-	if (err)
-		return err;
-	struct rill_mem_ring *ring = nic->hub->ports[nic->port].rings[index];
-
-	err = rill_mem_ring_open(ring, (uint32_t)nic->ring_slots, frame_max);
-	if (err)
-		return err;
-	q->ring = ring;
-	rill_mem_ring_refill(ring, &q->pool);
 	return 0;
 }
 
@@ -300,43 +213,10 @@ static int parse_spec(struct mem_nic *nic, const char *spec, char *ret_name, cha
 		{"reorder", RILL_SPEC_PROB, &im->reorder},
 		{"corrupt", RILL_SPEC_PROB, &im->corrupt},
 		{"seed", RILL_SPEC_UINT, &im->seed, 0, UINT64_MAX},
-		{"mtu", RILL_SPEC_UINT, &nic->mtu, 68, 65535 - FRAME_OVERHEAD},
-		{"ring", RILL_SPEC_UINT, &nic->ring_slots, 8, RING_MAX},
-		{"bufs", RILL_SPEC_UINT, &nic->bufs, 16, 1 << 22},
+		RILL_MEM_NIC_KEYS(&nic->base),
 	};
-	int err = rill_spec_parse("mem", spec, keys, RILL_ARRAY_SIZE(keys), ret_name, error);
 
-	if (err)
-		return err;
-	while (nic->ring_slots & (nic->ring_slots - 1))
-		nic->ring_slots += nic->ring_slots & -nic->ring_slots;
-	if (nic->bufs == 0)
-		nic->bufs = RILL_MAX((uint64_t)BUFS_DEFAULT, 4 * nic->ring_slots);
-	if (nic->bufs < 2 * nic->ring_slots)
-		return rill_nic_fail(error, -EINVAL,
-				     "mem: bufs=%u is too few: want at least twice the ring (%u)",
-				     (unsigned)nic->bufs, (unsigned)nic->ring_slots);
-	return 0;
-}
-
-static int nic_start(struct mem_nic *nic, const char *name, unsigned queues, char *error)
-{
-	int err = rill_mem_hub_join(name, queues, &nic->hub, &nic->port);
-
-	if (err == -ENOSPC)
-		return rill_nic_fail(error, err, "mem:%s has its %d ports already", name,
-				     RILL_MEM_PORTS_MAX);
-	nic->joined = !err;
-	for (unsigned i = 0; !err && i < queues; i++)
-		err = queue_open(nic, i);
-	if (err)
-		return rill_nic_fail(
-			error, err,
-			"mem:%s: out of memory or descriptors for %u queues: lower bufs=", name,
-			queues);
-	rill_mem_hub_mac(nic->hub, nic->port, nic->base.mac);
-	rill_mem_hub_up(nic->hub, nic->port, queues);
-	return 0;
+	return rill_spec_parse("mem", spec, keys, RILL_ARRAY_SIZE(keys), ret_name, error);
 }
 
 static int mem_open(const char *spec, unsigned queues, struct rill_nic **ret_nic, char *error)
@@ -346,23 +226,25 @@ static int mem_open(const char *spec, unsigned queues, struct rill_nic **ret_nic
 
 	if (!nic)
 		return rill_nic_fail(error, -ENOMEM, "mem: out of memory");
-	nic->base.driver = &rill_mem_driver;
-	nic->mtu = 1500;
-	nic->ring_slots = RING_DEFAULT;
+	rill_mem_nic_init(&nic->base, &rill_mem_driver);
 	int err = parse_spec(nic, spec, name, error);
 
 	if (!err)
-		err = nic_start(nic, name, queues, error);
+		err = rill_mem_nic_start(&nic->base, &rill_mem_kind, name, queues,
+					 sizeof(struct mem_queue), error);
+	if (!err)
+		err = impair_open(nic, error);
+	struct rill_nic *base = &nic->base.base;
+
 	if (err) {
-		mem_close(&nic->base);
+		mem_close(base);
 		return err;
 	}
-	nic->base.mtu = (uint16_t)nic->mtu;
-	snprintf(nic->base.describe, sizeof(nic->base.describe),
-		 "mem:%s port %u%s, %u queue%s, mtu %u", name, nic->port,
-		 impaired(&nic->impair) ? " impaired" : "", queues, queues == 1 ? "" : "s",
-		 nic->base.mtu);
-	*ret_nic = &nic->base;
+	rill_mem_nic_up(&nic->base);
+	snprintf(base->describe, sizeof(base->describe), "mem:%s port %u%s, %u queue%s, mtu %u",
+		 name, nic->base.port, impaired(&nic->impair) ? " impaired" : "", queues,
+		 queues == 1 ? "" : "s", base->mtu);
+	*ret_nic = base;
 	return 0;
 }
 
@@ -374,7 +256,8 @@ const struct rill_driver rill_mem_driver = {
 	.tx_burst = mem_tx_burst,
 	.tx_flush = mem_tx_flush,
 	.rx_arm = mem_rx_arm,
-	.rx_disarm = mem_rx_disarm,
-	.rx_fd = mem_rx_fd,
-	.stats = mem_stats,
+	.rx_disarm = rill_mem_queue_disarm,
+	.rx_fd = rill_mem_queue_fd,
+	.rx_queue_of = rill_mem_steer_queue_of,
+	.stats = rill_mem_queue_stats,
 };

@@ -10,7 +10,10 @@
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rill_mem_hub *registry; /* under registry_lock */
 
-static struct rill_mem_hub *hub_create_locked(const char *name)
+const struct rill_mem_hub_kind rill_mem_kind = {.name = "mem"};
+
+static struct rill_mem_hub *hub_create_locked(const struct rill_mem_hub_kind *kind,
+					      const char *name)
 {
 	static const struct rill_hash_key key = {{UINT64_C(0x6d656d3a), UINT64_C(0x72696c6c)}};
 	struct rill_mem_hub *hub = calloc(1, sizeof(*hub));
@@ -18,6 +21,12 @@ static struct rill_mem_hub *hub_create_locked(const char *name)
 
 	if (!hub)
 		return NULL;
+	hub->kind = kind;
+	hub->ext = kind->create ? kind->create(hub) : NULL;
+	if (kind->create && !hub->ext) {
+		free(hub);
+		return NULL;
+	}
 	strncpy(hub->name, name, sizeof(hub->name) - 1);
 	memcpy(words, hub->name, sizeof(hub->name));
 	uint64_t hash = rill_siphash(&key, words, sizeof(words));
@@ -40,16 +49,44 @@ static void hub_destroy_locked(struct rill_mem_hub *hub)
 		for (unsigned q = 0; q < RILL_NIC_QUEUES_MAX; q++)
 			rill_mem_ring_destroy(hub->ports[p].rings[q]);
 	}
+	if (hub->ext)
+		hub->kind->destroy(hub->ext);
 	free(hub);
 }
 
-static struct rill_mem_hub *hub_get_locked(const char *name)
+static struct rill_mem_hub *hub_get_locked(const struct rill_mem_hub_kind *kind, const char *name)
 {
-	for (struct rill_mem_hub *hub = registry; hub; hub = hub->next) {
-		if (strcmp(hub->name, name) == 0)
-			return hub;
-	}
-	return hub_create_locked(name);
+	struct rill_mem_hub *hub = registry;
+
+	while (hub && (hub->kind != kind || strcmp(hub->name, name) != 0))
+		hub = hub->next;
+	if (!hub)
+		hub = hub_create_locked(kind, name);
+	if (hub)
+		hub->refs++;
+	return hub;
+}
+
+static void hub_put_locked(struct rill_mem_hub *hub)
+{
+	if (--hub->refs == 0)
+		hub_destroy_locked(hub);
+}
+
+struct rill_mem_hub *rill_mem_hub_get(const struct rill_mem_hub_kind *kind, const char *name)
+{
+	pthread_mutex_lock(&registry_lock);
+	struct rill_mem_hub *hub = hub_get_locked(kind, name);
+
+	pthread_mutex_unlock(&registry_lock);
+	return hub;
+}
+
+void rill_mem_hub_put(struct rill_mem_hub *hub)
+{
+	pthread_mutex_lock(&registry_lock);
+	hub_put_locked(hub);
+	pthread_mutex_unlock(&registry_lock);
 }
 
 static int take_port_locked(struct rill_mem_hub *hub, unsigned queue_count, unsigned *ret_port)
@@ -73,22 +110,20 @@ static int take_port_locked(struct rill_mem_hub *hub, unsigned queue_count, unsi
 	return 0;
 }
 
-int rill_mem_hub_join(const char *name, unsigned queue_count, struct rill_mem_hub **ret_hub,
-		      unsigned *ret_port)
+int rill_mem_hub_join(const struct rill_mem_hub_kind *kind, const char *name, unsigned queue_count,
+		      struct rill_mem_hub **ret_hub, unsigned *ret_port)
 {
 	int err = -ENOMEM;
 
 	pthread_mutex_lock(&registry_lock);
-	struct rill_mem_hub *hub = hub_get_locked(name);
+	struct rill_mem_hub *hub = hub_get_locked(kind, name);
 
 	if (hub)
 		err = take_port_locked(hub, queue_count, ret_port);
-	if (!err) {
-		hub->refs++;
+	if (!err)
 		*ret_hub = hub;
-	} else if (hub && hub->refs == 0) {
-		hub_destroy_locked(hub);
-	}
+	else if (hub)
+		hub_put_locked(hub);
 	pthread_mutex_unlock(&registry_lock);
 	return err;
 }
@@ -109,8 +144,7 @@ void rill_mem_hub_leave(struct rill_mem_hub *hub, unsigned port)
 {
 	pthread_mutex_lock(&registry_lock);
 	hub->ports[port].taken = false;
-	if (--hub->refs == 0)
-		hub_destroy_locked(hub);
+	hub_put_locked(hub);
 	pthread_mutex_unlock(&registry_lock);
 }
 

@@ -44,9 +44,9 @@ void rill_mem_impair_init(struct rill_mem_impair *im, const struct rill_mem_impa
 
 /* One roll of the dice; none is thrown for 0, so that the kinds of impairment do not disturb each
  * other. */
-static inline bool rill_mem_impair_roll(struct rill_mem_impair *im, uint64_t probability)
+static inline bool rill_mem_roll(struct rill_rand *rand, uint64_t probability)
 {
-	return probability && (rill_rand_next(&im->rand) >> 32) < probability;
+	return probability && (rill_rand_next(rand) >> 32) < probability;
 }
 
 /* Holds the frame back, with the reference. False: there is no place. */

@@ -138,8 +138,14 @@ void rill_mem_ring_unlock(struct rill_mem_ring *r)
 	if (news)
 		rill_publish(&r->filled, r->next);
 	rill_spin_unlock(&r->lock);
+	if (news)
+		rill_mem_ring_kick(r);
+}
+
+void rill_mem_ring_kick(struct rill_mem_ring *r)
+{
 	/* seq_cst: R3. The exchange, so that one sender alone makes the syscall. */
-	if (news && rill_load_seq_cst(&r->armed) && rill_exchange_seq_cst(&r->armed, 0))
+	if (rill_load_seq_cst(&r->armed) && rill_exchange_seq_cst(&r->armed, 0))
 		wake(r);
 }
 

@@ -76,4 +76,7 @@ struct rill_buf *rill_mem_ring_fill_locked(struct rill_mem_ring *r, const uint8_
 /* Sender: hands over what was filled, and wakes the receiver if it sleeps. */
 void rill_mem_ring_unlock(struct rill_mem_ring *r);
 
+/* Wakes the receiver if it sleeps, for what it will find elsewhere and not in the ring. */
+void rill_mem_ring_kick(struct rill_mem_ring *r);
+
 #endif

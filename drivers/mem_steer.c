@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "drivers/mem_steer.h"
 
+#include "drivers/driver.h"
+
 #include <stdbool.h>
 #include <string.h>
 
@@ -79,4 +81,29 @@ uint32_t rill_mem_steer_hash(const uint8_t *frame, uint32_t len)
 	if (frame[12] == 0x86 && frame[13] == 0xdd && len >= ETH_LEN + IP6_LEN && ip[0] >> 4 == 6)
 		return hash_ip6(ip, len - ETH_LEN);
 	return 0;
+}
+
+static void put_port(uint8_t *p, uint16_t port)
+{
+	p[0] = (uint8_t)(port >> 8);
+	p[1] = (uint8_t)port;
+}
+
+int rill_mem_steer_queue_of(const struct rill_nic *nic, uint8_t proto, const struct rill_addr *from,
+			    const struct rill_addr *to)
+{
+	bool ip6 = from->ip.family == RILL_AF_IP6;
+	uint32_t ip_len = ip6 ? IP6_LEN : IP4_LEN;
+	uint8_t ip[IP6_LEN + 4] = {0};
+	uint32_t hash = 0;
+
+	ip[0] = ip6 ? 0x60 : 0x45;
+	ip[ip6 ? 6 : 9] = proto;
+	memcpy(ip + (ip6 ? 8 : 12), from->ip.bytes, ip6 ? 16 : 4);
+	memcpy(ip + (ip6 ? 24 : 16), to->ip.bytes, ip6 ? 16 : 4);
+	put_port(ip + ip_len, from->port);
+	put_port(ip + ip_len + 2, to->port);
+	if (nic->queue_count > 1)
+		hash = ip6 ? hash_ip6(ip, ip_len + 4) : hash_ip4(ip, ip_len + 4);
+	return (int)rill_mem_steer_queue(hash, nic->queue_count);
 }

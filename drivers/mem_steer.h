@@ -12,6 +12,13 @@
  */
 uint32_t rill_mem_steer_hash(const uint8_t *frame, uint32_t len);
 
+struct rill_addr;
+struct rill_nic;
+
+/* See struct rill_driver: rx_queue_of. */
+int rill_mem_steer_queue_of(const struct rill_nic *nic, uint8_t proto, const struct rill_addr *from,
+			    const struct rill_addr *to);
+
 /* queue_count > 0. */
 static inline uint32_t rill_mem_steer_queue(uint32_t hash, uint32_t queue_count)
 {

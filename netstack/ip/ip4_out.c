@@ -29,6 +29,10 @@ static int find_route(const struct rill_l3 *l3, uint32_t dst, struct route *ret_
 	}
 	if (rill_ip4_is_bad_source(dst) || dst == l3->ip)
 		return -ENETUNREACH;
+	if (l3->no_link) {
+		ret_route->next_hop = dst;
+		return 0;
+	}
 	if (rill_l3_is_onlink(l3, dst)) {
 		ret_route->next_hop = dst;
 		return rill_l3_is_neighbour(l3, dst) ? 0 : -ENETUNREACH;
@@ -70,6 +74,10 @@ static void push_ip4(struct rill_l3 *l3, struct rill_buf *b, struct rill_ip4 *h)
 static int send_packet(struct rill_l3 *l3, struct rill_buf *b, const struct route *route,
 		       struct rill_l3_dst *cache, uint64_t now)
 {
+	if (l3->no_link) {
+		rill_l3_tx(l3, b);
+		return 0;
+	}
 	if (route->next_hop)
 		return rill_neigh_output(l3, b, route->next_hop, cache, now);
 	rill_eth_emit(rill_buf_push(b, RILL_ETH_LEN), route->mac, l3->mac, RILL_ETH_IP4);
@@ -158,7 +166,7 @@ int rill_l3_output(struct rill_l3 *l3, struct rill_buf *b, const struct rill_ip_
 	if (!h.dont_fragment)
 		h.id = next_id(l3);
 	push_ip4(l3, b, &h);
-	memcpy(rill_buf_push(b, RILL_ETH_LEN), cache->eth, RILL_ETH_LEN);
+	rill_eth_emit(rill_buf_push(b, RILL_ETH_LEN), cache->mac, l3->mac, RILL_ETH_IP4);
 	if (b->flags & RILL_BUF_CSUM_PARTIAL)
 		b->csum_start = (uint16_t)(b->csum_start + RILL_ETH_LEN);
 	rill_l3_tx(l3, b);

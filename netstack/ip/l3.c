@@ -27,6 +27,7 @@ static void set_addresses(struct rill_l3 *l3, const struct rill_l3_config *c)
 	l3->mtu = c->mtu;
 	l3->payload_max = (uint32_t)c->mtu - RILL_IP4_LEN;
 	l3->caps = c->caps;
+	l3->no_link = c->no_link;
 }
 
 static void set_ids(struct rill_l3 *l3, const struct rill_l3_config *c, struct rill_rand *rand)
@@ -69,6 +70,7 @@ int rill_l3_init(struct rill_l3 *l3, const struct rill_l3_config *config,
 	l3->ctx = ctx;
 	rill_icmp_bucket_init(&l3->icmp_bucket);
 	rill_wheel_init(&l3->wheel, now);
+	l3->next_timer_ns = UINT64_MAX;
 	rill_neigh_init(&l3->neigh, rill_rand_next(&rand));
 	rill_reass_init(&l3->reass,
 			config->reass_bufs ? config->reass_bufs : RILL_REASS_BUFS_DEFAULT);
@@ -81,12 +83,26 @@ void rill_l3_fini(struct rill_l3 *l3)
 	rill_reass_fini(l3);
 }
 
+/* As if it had come in a frame to us. */
+static void input_packet(struct rill_l3 *l3, struct rill_buf *b, uint64_t now)
+{
+	struct rill_eth eth = {.type = RILL_ETH_IP4};
+
+	memcpy(eth.dst, l3->mac, RILL_ETH_ADDR_LEN);
+	rill_ip4_input(l3, b, &eth, now);
+}
+
 void rill_l3_input(struct rill_l3 *l3, struct rill_buf *frame, uint64_t now)
 {
-	enum rill_drop drop = rill_eth_check(frame->len);
+	enum rill_drop drop;
 	struct rill_eth eth;
 
 	l3->rx_frames++;
+	if (RILL_UNLIKELY(l3->no_link)) {
+		input_packet(l3, frame, now);
+		return;
+	}
+	drop = rill_eth_check(frame->len);
 	if (RILL_UNLIKELY(drop))
 		goto out;
 	rill_eth_parse(frame->data, &eth);
@@ -118,16 +134,14 @@ void rill_l3_timer_set(struct rill_l3 *l3, struct rill_l3_timer *t, uint64_t dea
 {
 	rill_l3_timer_stop(l3, t);
 	rill_wheel_insert(&l3->wheel, &t->timer, deadline_ns);
+	l3->next_timer_ns = RILL_MIN(l3->next_timer_ns, deadline_ns);
 }
 
 void rill_l3_timer_stop(struct rill_l3 *l3, struct rill_l3_timer *t)
 {
 	rill_wheel_cancel(&l3->wheel, &t->timer);
-}
-
-uint64_t rill_l3_next_deadline(const struct rill_l3 *l3)
-{
-	return rill_wheel_next(&l3->wheel);
+	if (rill_wheel_empty(&l3->wheel))
+		l3->next_timer_ns = UINT64_MAX;
 }
 
 void rill_l3_on_timer(struct rill_l3 *l3, uint64_t now)
@@ -137,6 +151,7 @@ void rill_l3_on_timer(struct rill_l3 *l3, uint64_t now)
 
 	rill_list_init(&expired);
 	rill_wheel_advance(&l3->wheel, now, &expired);
+	l3->next_timer_ns = rill_wheel_next(&l3->wheel);
 	/* One by one from the front: what fires may stop another that has expired too. */
 	while ((node = rill_list_pop_front(&expired))) {
 		struct rill_timer *t = RILL_LIST_ENTRY(node, struct rill_timer, link);

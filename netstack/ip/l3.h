@@ -38,6 +38,7 @@ struct rill_l3_config {
 	uint32_t reass_bufs; /* buffers that fragments may hold; 0: RILL_REASS_BUFS_DEFAULT */
 	unsigned shard;	     /* of shards: each gets its own part of the IP IDs */
 	unsigned shards;     /* 0: 1 */
+	bool no_link; /* there is no Ethernet: IP packets go in and out, and reach everybody */
 	uint64_t seed;
 };
 
@@ -80,15 +81,15 @@ struct rill_l3_ops {
 	void (*unreachable)(void *ctx, const struct rill_ip *dst);
 	struct rill_buf *(*alloc)(
 		void *ctx); /* empty, with RILL_BUF_HEADROOM; NULL if there is none */
-	void (*tx)(void *ctx, struct rill_buf *b);  /* a whole frame; takes the reference */
+	void (*tx)(void *ctx, struct rill_buf *b);  /* a frame (packet); takes the reference */
 	void (*put)(void *ctx, struct rill_buf *b); /* gives one reference to one buffer back */
 };
 
 /* A connection's way to its peer. All zero: not known. Only ever used for one destination. */
 struct rill_l3_dst {
-	uint32_t generation;	   /* of the neighbour table when it was filled */
-	uint16_t neigh;		   /* index of the entry */
-	uint8_t eth[RILL_ETH_LEN]; /* the header, ready */
+	uint32_t generation;		/* of the neighbour table when it was filled */
+	uint16_t neigh;			/* index of the entry */
+	uint8_t mac[RILL_ETH_ADDR_LEN]; /* of the next hop */
 };
 
 /* Of a packet to be sent; the source is always our address. */
@@ -107,8 +108,10 @@ struct rill_l3 {
 	uint32_t payload_max;		       /* MTU less an IPv4 header */
 	uint8_t mac[RILL_ETH_ADDR_LEN];
 	uint16_t mtu;
+	bool no_link;
 	uint32_t caps;
 	uint16_t id_base, id_count, id_next; /* IP IDs: base + next, next below count (0: 65,536) */
+	uint64_t next_timer_ns;		     /* nothing in wheel is due before */
 	const struct rill_l3_ops *ops;
 	void *ctx;
 
@@ -129,7 +132,8 @@ int rill_l3_init(struct rill_l3 *l3, const struct rill_l3_config *config,
 /* Gives every buffer back that it holds. */
 void rill_l3_fini(struct rill_l3 *l3);
 
-/* A received frame. Takes the reference. It must be the only one, except to ARP packets. */
+/* A received frame (a packet, with no_link). Takes the reference. It must be the only one, except
+ * to ARP packets. */
 void rill_l3_input(struct rill_l3 *l3, struct rill_buf *frame, uint64_t now);
 
 /*
@@ -148,8 +152,11 @@ bool rill_l3_has_route(const struct rill_l3 *l3, const struct rill_ip *dst);
 /* The peer has just acknowledged something new, so its next hop works (RFC 4861, 7.3.1). Cheap. */
 void rill_l3_neigh_confirm(struct rill_l3 *l3, const struct rill_l3_dst *cache, uint64_t now);
 
-/* When to call rill_l3_on_timer(), at the latest; UINT64_MAX: no need. */
-uint64_t rill_l3_next_deadline(const struct rill_l3 *l3);
+/* When to call rill_l3_on_timer(), at the latest; UINT64_MAX: no need. May be too early. */
+static inline uint64_t rill_l3_next_deadline(const struct rill_l3 *l3)
+{
+	return l3->next_timer_ns;
+}
 void rill_l3_on_timer(struct rill_l3 *l3, uint64_t now);
 
 /* Do counters and lists agree? Slow: for tests and debug assertions. */

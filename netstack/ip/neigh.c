@@ -227,7 +227,7 @@ static void fill_cache(struct rill_l3 *l3, const struct rill_neigh *n, struct ri
 {
 	cache->generation = l3->neigh.generation;
 	cache->neigh = (uint16_t)(n - l3->neigh.entries);
-	rill_eth_emit(cache->eth, n->mac, l3->mac, RILL_ETH_IP4);
+	memcpy(cache->mac, n->mac, RILL_ETH_ADDR_LEN);
 }
 
 /*

@@ -1,114 +1,143 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Listening and accepting. */
-#include <stdlib.h>
-
 #include "netstack/socket/options.h"
 #include "netstack/socket/tcp.h"
 #include "netstack/stack/listener.h"
 
+/* ---- opening ---- */
+
+static void part_open(struct rill_shard *sh, void *arg)
+{
+	struct rill_listener *l = arg;
+	struct rill_listener_part *part = &l->parts[sh->index];
+
+	rill_acceptor_init(&part->acceptor, &sh->core, l->addr.port, &l->options, l->backlog);
+	part->open = true;
+}
+
 int rill_tcp_listen(struct rill_net *net, const struct rill_addr *local,
 		    const struct rill_tcp_options *in, struct rill_listener **ret_listener)
 {
-	struct rill_conn_buffers buffers;
+	struct rill_conn_options options;
 	struct rill_tcp_options o;
-	int r = rill_tcp_options_read(in, &o, &buffers);
+	int r = rill_tcp_options_read(in, &o, &options);
 
 	if (r < 0)
 		return r;
 	if (!rill_net_owns(net, &local->ip))
 		return -EADDRNOTAVAIL;
-	struct rill_listener *l = calloc(1, sizeof(*l));
+	struct rill_listener *l = rill_listener_alloc(net);
 
 	if (!l)
 		return -ENOMEM;
-	l->net = net;
-	l->buffers = buffers;
-	l->backlog = o.backlog;
-	rill_list_init(&l->ready);
-	rill_list_init(&l->waiters);
-	l->addr.ip = net->ip;
-	/* a SYN may come as soon as it is bound: the port must be there by then */
-	l->addr.port = local->port;
-	r = rill_net_bind_port(net, (void **)net->listeners, local->port, l);
+	r = rill_net_take_port(net, &net->tcp_ports, local->port, &net->listeners, &l->net_link);
 	if (r < 0) {
-		free(l);
+		rill_listener_free(l);
 		return r;
 	}
-	l->addr.port = (uint16_t)r;
+	l->addr = (struct rill_addr){.ip = net->ip, .port = (uint16_t)r};
+	l->options = options;
+	l->backlog = o.backlog;
+	for (unsigned i = 0; i < net->shard_count; i++)
+		rill_shard_call(&net->shards[i], part_open, l);
 	*ret_listener = l;
 	return 0;
 }
 
-static int take_locked(struct rill_listener *l, struct rill_tcp **ret_conn)
+struct rill_addr rill_listener_addr(const struct rill_listener *l)
 {
-	struct rill_list *n;
+	return l->addr;
+}
 
-	if (l->closed)
+/* ---- accepting ---- */
+
+struct taking {
+	struct rill_listener *l;
+	struct rill_tcp *t;
+};
+
+static void take_held(struct rill_shard *sh, void *arg)
+{
+	struct taking *taking = arg;
+
+	taking->t = rill_listener_pop(&taking->l->parts[sh->index]);
+}
+
+/* From the caller's own shard first, then from the others. arg: where the connection goes. */
+static int accept_try(struct rill_await *aw)
+{
+	struct taking taking = {.l = aw->obj};
+	struct rill_net *net = taking.l->net;
+	unsigned home = rill_net_shard(net)->index;
+
+	if (rill_load_relaxed(&taking.l->closed))
 		return -ESHUTDOWN;
-	n = rill_list_pop_front(&l->ready);
-	if (!n)
+	for (unsigned i = 0; i < net->shard_count && !taking.t; i++) {
+		unsigned at = (home + i) % net->shard_count;
+
+		if (rill_load_relaxed(&taking.l->parts[at].ready) > 0)
+			rill_shard_call(&net->shards[at], take_held, &taking);
+	}
+	if (!taking.t)
 		return -EAGAIN;
-	rill_fetch_sub_relaxed(&l->pending, 1);
-	*ret_conn = RILL_LIST_ENTRY(n, struct rill_tcp, accept_link);
+	*(struct rill_tcp **)aw->arg = taking.t;
 	return 0;
 }
 
-static int accept_try(struct rill_await *aw)
+static void match_held(struct rill_shard *sh, void *arg)
 {
-	struct rill_listener *l = aw->obj;
+	struct rill_listener *l = arg;
 
-	rill_spin_lock(&l->lock);
-	int r = take_locked(l, aw->arg);
-
-	rill_spin_unlock(&l->lock);
-	return r;
+	rill_listener_match(sh, &l->parts[sh->index]);
 }
 
 static int accept_arm(struct rill_await *aw)
 {
 	struct rill_listener *l = aw->obj;
+	struct rill_net *net = l->net;
 
 	rill_spin_lock(&l->lock);
-	int r = take_locked(l, aw->arg);
-
-	if (r == -EAGAIN)
-		rill_list_push_back(&l->waiters, &aw->link);
+	if (rill_load_relaxed(&l->closed)) {
+		rill_spin_unlock(&l->lock);
+		return -ESHUTDOWN;
+	}
+	rill_list_push_back(&l->waiters, &aw->link);
+	/* seq_cst: seen before we look; pairs with the load in became_ready() */
+	rill_publish(&l->waiting, rill_load_relaxed(&l->waiting) + 1);
 	rill_spin_unlock(&l->lock);
-	return r;
+	for (unsigned i = 0; i < net->shard_count; i++)
+		/* seq_cst: pairs with the publishing in became_ready() */
+		if (rill_load_seq_cst(&l->parts[i].ready) > 0)
+			rill_shard_call(&net->shards[i], match_held, l);
+	return -EAGAIN;
 }
 
-/* Passes a connection on that was handed to somebody who does not want it. */
-static void pass_on_locked(struct rill_listener *l, struct rill_tcp *c,
-			   struct rill_wake_batch *wakes)
+static void give_back_held(struct rill_shard *sh, void *arg)
 {
-	struct rill_await *next = rill_await_first(&l->waiters);
+	struct taking *taking = arg;
 
-	if (next) {
-		*(struct rill_tcp **)next->arg = c;
-		rill_await_grant(next, wakes);
-		return;
-	}
-	rill_fetch_add_relaxed(&l->pending, 1);
-	rill_list_push_front(&l->ready, &c->accept_link);
+	rill_listener_give_back(sh, &taking->l->parts[sh->index], taking->t);
 }
 
 static int accept_disarm(struct rill_await *aw, bool take)
 {
-	struct rill_listener *l = aw->obj;
-	struct rill_wake_batch wakes = RILL_WAKE_BATCH_INIT;
-	int r = -EAGAIN;
+	struct taking taking = {.l = aw->obj};
 
-	rill_spin_lock(&l->lock);
-	rill_list_del(&aw->link);
-	if (rill_await_granted(aw)) {
-		if (take)
-			r = 0;
-		else
-			pass_on_locked(l, *(struct rill_tcp **)aw->arg, &wakes);
+	rill_spin_lock(&taking.l->lock);
+	bool granted = rill_await_granted(aw);
+
+	if (rill_list_linked(&aw->link)) {
+		rill_list_del(&aw->link);
+		rill_counter_add(&taking.l->waiting, -1);
 	}
-	rill_spin_unlock(&l->lock);
-	rill_wake_flush(&wakes);
-	return r;
+	rill_spin_unlock(&taking.l->lock);
+	if (granted && take)
+		return 0;
+	if (!granted)
+		return -EAGAIN;
+	taking.t = *(struct rill_tcp **)aw->arg;
+	rill_shard_call(rill_tcp_shard(taking.t), give_back_held, &taking);
+	return -EAGAIN;
 }
 
 static const struct rill_await_ops accept_ops = {
@@ -133,83 +162,53 @@ void rill_case_accept(struct rill_case *c, struct rill_listener *l, struct rill_
 	rill_await_init(rill_await_of(c), &accept_ops, l, ret_conn);
 }
 
-struct rill_addr rill_listener_addr(const struct rill_listener *l)
-{
-	return l->addr;
-}
-
 /* ---- the end ---- */
 
-struct half_open_scan {
-	struct rill_shard *sh;
-	struct rill_listener *l;
-};
-
-static void abort_half_open(struct rill_flow *f, void *ctx)
+/* Once this has returned, no connection comes into the part's queue any more. */
+static void part_close(struct rill_shard *sh, void *arg)
 {
-	struct half_open_scan *scan = ctx;
-	struct rill_tcp *c = rill_conn_of_flow(f);
+	struct rill_listener *l = arg;
+	struct rill_listener_part *part = &l->parts[sh->index];
 
-	if (c->listener != scan->l)
-		return;
-	rill_tcb_abort(&c->tcb, &scan->sh->env, scan->sh->now_ns);
-	rill_conn_settle(scan->sh, c);
+	part->open = false;
+	rill_acceptor_fini(&part->acceptor);
+	rill_store_relaxed(&part->ready, 0);
 }
 
-static void abort_all_half_open(struct rill_shard *sh, void *arg)
-{
-	struct half_open_scan scan = {.sh = sh, .l = arg};
-
-	rill_flow_for_each(&sh->flows, abort_half_open, &scan);
-}
-
-/* Marks it closed, wakes who waits, and returns what was ready. */
-static void close_queue(struct rill_listener *l, struct rill_list *ready)
+static void wake_waiters(struct rill_listener *l)
 {
 	struct rill_wake_batch wakes = RILL_WAKE_BATCH_INIT;
 	struct rill_await *aw;
 
-	rill_list_init(ready);
 	rill_spin_lock(&l->lock);
 	while ((aw = rill_await_first(&l->waiters)))
 		rill_await_wake(aw, &wakes);
-	rill_list_splice_back(ready, &l->ready);
+	rill_store_relaxed(&l->waiting, 0);
 	rill_spin_unlock(&l->lock);
 	rill_wake_flush(&wakes);
 }
 
 void rill_listener_shutdown(struct rill_listener *l)
 {
-	struct rill_list ready;
-	struct rill_list *n;
+	struct rill_net *net = l->net;
 
 	rill_spin_lock(&l->lock);
-	bool first = !l->closed;
+	bool first = !rill_load_relaxed(&l->closed);
 
-	l->closed = true;
+	rill_store_relaxed(&l->closed, true);
 	rill_spin_unlock(&l->lock);
 	if (!first)
 		return;
-	rill_net_unbind_port(l->net, (void **)l->net->listeners, l->addr.port);
-	/* No shard makes new ones; after this none has a half-open one either. */
-	for (unsigned i = 0; i < l->net->shard_count; i++)
-		rill_shard_call(&l->net->shards[i], abort_all_half_open, l);
-	close_queue(l, &ready);
-	while ((n = rill_list_pop_front(&ready)))
-		rill_tcp_abort(RILL_LIST_ENTRY(n, struct rill_tcp, accept_link));
+	for (unsigned i = 0; i < net->shard_count; i++)
+		rill_shard_call(&net->shards[i], part_close, l);
+	rill_net_release_port(net, &net->tcp_ports, l->addr.port, &l->net_link);
+	wake_waiters(l);
 }
 
 void rill_listener_close(struct rill_listener *l)
 {
-	struct rill_list ready;
-	struct rill_list *n;
-
 	if (!l)
 		return;
 	rill_listener_shutdown(l);
-	/* A cancelled accept may have passed a connection on after the shutdown. */
-	close_queue(l, &ready);
-	while ((n = rill_list_pop_front(&ready)))
-		rill_tcp_abort(RILL_LIST_ENTRY(n, struct rill_tcp, accept_link));
-	free(l);
+	rill_listener_free(l);
 }

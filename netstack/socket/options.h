@@ -14,7 +14,7 @@
 /* o may be NULL. -EINVAL: a buffer is too large. */
 static inline int rill_tcp_options_read(const struct rill_tcp_options *in,
 					struct rill_tcp_options *ret_o,
-					struct rill_conn_buffers *ret_buffers)
+					struct rill_conn_options *ret_conn)
 {
 	struct rill_tcp_options o = {0};
 
@@ -25,7 +25,11 @@ static inline int rill_tcp_options_read(const struct rill_tcp_options *in,
 	if (o.backlog == 0)
 		o.backlog = RILL_TCP_BACKLOG_DEFAULT;
 	*ret_o = o;
-	*ret_buffers = (struct rill_conn_buffers){o.send_buffer, o.recv_buffer, o.nodelay};
+	*ret_conn = (struct rill_conn_options){
+		.send_buffer = o.send_buffer,
+		.recv_buffer = o.recv_buffer,
+		.flags = o.nodelay ? RILL_TCB_NODELAY : 0,
+	};
 	return 0;
 }
 

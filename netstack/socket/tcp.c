@@ -20,7 +20,7 @@ struct run {
 	int result;
 };
 
-static struct rill_list *queue_of(struct rill_tcp *c, const struct rill_tcp_call *call)
+static struct rill_wait_ring *ring_of(struct rill_tcp *c, const struct rill_tcp_call *call)
 {
 	return call->direction == RILL_TCP_READ ? &c->readers : &c->writers;
 }
@@ -33,7 +33,7 @@ static void run_held(struct rill_shard *sh, void *arg)
 	if (run->result != -EAGAIN || !run->aw)
 		return;
 	rill_store_relaxed(&run->aw->granted, false);
-	rill_list_push_back(queue_of(run->c, run->call), &run->aw->link);
+	rill_wait_ring_push(ring_of(run->c, run->call), run->aw);
 }
 
 static int call_run(struct rill_await *aw, bool arm)
@@ -41,7 +41,7 @@ static int call_run(struct rill_await *aw, bool arm)
 	struct rill_tcp *c = aw->obj;
 	struct run run = {.c = c, .call = aw->arg, .aw = arm ? aw : NULL};
 
-	rill_shard_call(c->flow.shard, run_held, &run);
+	rill_shard_call(rill_tcp_shard(c), run_held, &run);
 	return run.result;
 }
 
@@ -60,7 +60,9 @@ static void unlink_held(struct rill_shard *sh, void *arg)
 	struct rill_await *aw = arg;
 
 	(void)sh;
-	rill_list_del(&aw->link);
+	/* relaxed: granted under the shard */
+	if (!rill_load_relaxed(&aw->granted))
+		rill_wait_ring_remove(ring_of(aw->obj, aw->arg), aw);
 }
 
 /* Nothing is ever handed to a waiter here: it is told to look again. */
@@ -72,7 +74,7 @@ static int call_disarm(struct rill_await *aw, bool take)
 	/* acquire: pairs with the release in wake_all(): the waker is done with the node */
 	if (rill_load_acquire(&aw->granted))
 		return -EAGAIN;
-	rill_shard_call(c->flow.shard, unlink_held, aw);
+	rill_shard_call(rill_tcp_shard(c), unlink_held, aw);
 	return -EAGAIN;
 }
 
@@ -101,7 +103,7 @@ int rill_tcp_call_now(struct rill_tcp *c, struct rill_tcp_call *call)
 {
 	struct run run = {.c = c, .call = call};
 
-	rill_shard_call(c->flow.shard, run_held, &run);
+	rill_shard_call(rill_tcp_shard(c), run_held, &run);
 	return run.result;
 }
 
@@ -109,11 +111,11 @@ int rill_tcp_call_now(struct rill_tcp *c, struct rill_tcp_call *call)
 
 static int op_recv(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
-	ssize_t n = rill_tcb_recv(&c->tcb, &sh->env, call->data, call->len);
+	ssize_t n = rill_tcb_recv(&c->conn.tcb, &sh->core.env, call->data, call->len);
 
 	/* reading may be what the peer's window waits for */
 	if (n > 0)
-		rill_conn_touch(sh, c);
+		rill_conn_touch(&c->conn);
 	return (int)n;
 }
 
@@ -148,33 +150,33 @@ ssize_t rill_tcp_recv_all(struct rill_tcp *c, void *buf, size_t len)
 /* The others' turn. */
 static void end_send(struct rill_tcp *c)
 {
-	c->sender = NULL;
-	c->tcb.events |= RILL_TCB_WRITABLE;
+	c->conn.user = NULL;
+	c->conn.tcb.events |= RILL_TCB_WRITABLE;
 }
 
 static int op_send(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
-	if (c->sender && c->sender != call->sender)
+	if (c->conn.user && c->conn.user != call->sender)
 		return -EAGAIN;
-	ssize_t n = rill_tcb_send(&c->tcb, &sh->env, call->data, call->len);
+	ssize_t n = rill_tcb_send(&c->conn.tcb, &sh->core.env, call->data, call->len);
 
 	if (n <= 0)
 		return (int)n;
 	if ((size_t)n < call->len)
-		c->sender = call->sender;
-	else if (c->sender)
+		c->conn.user = (void *)(uintptr_t)call->sender;
+	else if (c->conn.user)
 		end_send(c);
-	rill_conn_touch(sh, c);
+	rill_conn_touch(&c->conn);
 	return (int)n;
 }
 
 /* Some was taken, and the rest is given up. */
 static int op_give_up_send(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
-	if (c->sender != call->sender)
+	if (c->conn.user != call->sender)
 		return 0;
 	end_send(c);
-	rill_conn_touch(sh, c);
+	rill_conn_touch(&c->conn);
 	return 0;
 }
 
@@ -211,13 +213,13 @@ ssize_t rill_tcp_send(struct rill_tcp *c, const void *buf, size_t len)
 static int op_readable(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
 	(void)sh, (void)call;
-	return rill_tcb_readable(&c->tcb) ? 0 : -EAGAIN;
+	return rill_tcb_readable(&c->conn.tcb) ? 0 : -EAGAIN;
 }
 
 static int op_writable(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
 	(void)sh, (void)call;
-	return rill_tcb_writable(&c->tcb) ? 0 : -EAGAIN;
+	return rill_tcb_writable(&c->conn.tcb) ? 0 : -EAGAIN;
 }
 
 void rill_case_tcp_readable(struct rill_case *c, struct rill_tcp *conn)
@@ -245,9 +247,8 @@ static void end_held(struct rill_shard *sh, void *arg)
 {
 	struct ending *e = arg;
 
-	e->c->held = false;
-	e->end(&e->c->tcb, &sh->env, sh->now_ns);
-	rill_conn_settle(sh, e->c);
+	e->end(&e->c->conn.tcb, &sh->core.env, sh->core.now_ns);
+	rill_conn_let_go(&e->c->conn);
 }
 
 void rill_tcp_let_go(struct rill_tcp *c,
@@ -255,7 +256,7 @@ void rill_tcp_let_go(struct rill_tcp *c,
 {
 	struct ending e = {.c = c, .end = end};
 
-	rill_shard_call(c->flow.shard, end_held, &e);
+	rill_shard_call(rill_tcp_shard(c), end_held, &e);
 }
 
 void rill_tcp_close(struct rill_tcp *c)
@@ -275,12 +276,12 @@ static int op_shutdown(struct rill_shard *sh, struct rill_tcp *c, struct rill_tc
 	int r = 0;
 
 	if (call->len & RILL_SHUT_RD)
-		rill_tcb_shutdown_recv(&c->tcb, &sh->env);
+		rill_tcb_shutdown_recv(&c->conn.tcb, &sh->core.env);
 	if (call->len & RILL_SHUT_WR)
-		r = rill_tcb_shutdown_send(&c->tcb);
+		r = rill_tcb_shutdown_send(&c->conn.tcb);
 	/* whoever waits to receive has to learn of it */
-	c->tcb.events |= RILL_TCB_READABLE | RILL_TCB_WRITABLE;
-	rill_conn_touch(sh, c);
+	c->conn.tcb.events |= RILL_TCB_READABLE | RILL_TCB_WRITABLE;
+	rill_conn_touch(&c->conn);
 	return r;
 }
 
@@ -297,22 +298,22 @@ int rill_tcp_shutdown(struct rill_tcp *c, enum rill_shutdown how)
 
 struct rill_addr rill_tcp_local(const struct rill_tcp *c)
 {
-	return c->tcb.local;
+	return c->conn.tcb.local;
 }
 
 struct rill_addr rill_tcp_peer(const struct rill_tcp *c)
 {
-	return c->tcb.remote;
+	return c->conn.tcb.remote;
 }
 
 static int op_nodelay(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
 	if (call->len)
-		c->tcb.flags |= RILL_TCB_NODELAY;
+		c->conn.tcb.flags |= RILL_TCB_NODELAY;
 	else
-		c->tcb.flags &= ~(uint32_t)RILL_TCB_NODELAY;
+		c->conn.tcb.flags &= ~(uint32_t)RILL_TCB_NODELAY;
 	/* what Nagle held back may go now */
-	rill_conn_touch(sh, c);
+	rill_conn_touch(&c->conn);
 	return 0;
 }
 
@@ -326,7 +327,7 @@ int rill_tcp_set_nodelay(struct rill_tcp *c, bool on)
 static int op_info(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
 	(void)sh;
-	rill_tcb_info(&c->tcb, call->data);
+	rill_tcb_info(&c->conn.tcb, call->data);
 	return 0;
 }
 

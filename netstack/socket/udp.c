@@ -11,6 +11,21 @@
 
 #define RECV_BUFFER_DEFAULT (256u << 10)
 
+static void part_open(struct rill_shard *sh, void *arg)
+{
+	struct rill_udp *u = arg;
+
+	u->parts[sh->index].udp = u;
+	rill_udp_port_init(&u->parts[sh->index].port, &sh->core, u->addr.port);
+}
+
+static void part_close(struct rill_shard *sh, void *arg)
+{
+	struct rill_udp *u = arg;
+
+	rill_udp_port_fini(&u->parts[sh->index].port);
+}
+
 int rill_udp_bind(struct rill_net *net, const struct rill_addr *local,
 		  const struct rill_udp_options *in, struct rill_udp **ret_udp)
 {
@@ -20,38 +35,28 @@ int rill_udp_bind(struct rill_net *net, const struct rill_addr *local,
 		memcpy(&o, in, RILL_MIN(in->size, sizeof(o)));
 	if (!rill_net_owns(net, &local->ip))
 		return -EADDRNOTAVAIL;
-	struct rill_udp *u = calloc(1, sizeof(*u));
+	struct rill_udp *u = calloc(1, sizeof(*u) + net->shard_count * sizeof(u->parts[0]));
 
 	if (!u)
 		return -ENOMEM;
 	u->net = net;
-	u->recv_buffer = o.recv_buffer ? o.recv_buffer : RECV_BUFFER_DEFAULT;
+	u->queue.max = o.recv_buffer ? o.recv_buffer : RECV_BUFFER_DEFAULT;
+	rill_list_init(&u->net_link);
 	rill_list_init(&u->readers);
-	u->addr.ip = net->ip;
-	int r = rill_net_bind_port(net, (void **)net->udp, local->port, u);
+	int r = rill_net_take_port(net, &net->udp_ports, local->port, &net->udps, &u->net_link);
 
 	if (r < 0) {
 		free(u);
 		return r;
 	}
-	u->addr.port = (uint16_t)r;
+	u->addr = (struct rill_addr){.ip = net->ip, .port = (uint16_t)r};
+	for (unsigned i = 0; i < net->shard_count; i++)
+		rill_shard_call(&net->shards[i], part_open, u);
 	*ret_udp = u;
 	return 0;
 }
 
 /* ---- receiving ---- */
-
-static struct rill_buf *pop_locked(struct rill_udp *u)
-{
-	struct rill_buf *b = rill_buf_queue_pop(&u->queue);
-
-	if (!b)
-		return NULL;
-	b->next = rill_udp_meta_of(b)->rest;
-	for (const struct rill_buf *part = b; part; part = part->next)
-		u->queued_bytes -= (uint32_t)(part->end - part->head);
-	return b;
-}
 
 /* arg: where the datagram goes. */
 static int recv_try(struct rill_await *aw)
@@ -59,7 +64,7 @@ static int recv_try(struct rill_await *aw)
 	struct rill_udp *u = aw->obj;
 
 	rill_spin_lock(&u->lock);
-	struct rill_buf *b = pop_locked(u);
+	struct rill_buf *b = rill_udp_queue_pop(&u->queue);
 
 	rill_spin_unlock(&u->lock);
 	if (!b)
@@ -76,10 +81,10 @@ static int recv_arm(struct rill_await *aw)
 	rill_spin_lock(&u->lock);
 	/* only waiting for it, when there is no place to put it */
 	if (aw->arg)
-		b = pop_locked(u);
-	if (!b && !(u->queue.count > 0))
+		b = rill_udp_queue_pop(&u->queue);
+	if (!b && !(u->queue.bufs.count > 0))
 		rill_list_push_back(&u->readers, &aw->link);
-	bool ready = b || u->queue.count > 0;
+	bool ready = b || u->queue.bufs.count > 0;
 
 	rill_spin_unlock(&u->lock);
 	if (b)
@@ -99,7 +104,7 @@ static int recv_disarm(struct rill_await *aw, bool take)
 		/* We were woken for a datagram that we do not fetch: the next reader may. */
 		struct rill_await *next = rill_await_first(&u->readers);
 
-		if (next && u->queue.count > 0)
+		if (next && u->queue.bufs.count > 0)
 			rill_await_wake(next, &wakes);
 	}
 	rill_spin_unlock(&u->lock);
@@ -119,7 +124,7 @@ static int readable_try(struct rill_await *aw)
 	struct rill_udp *u = aw->obj;
 
 	rill_spin_lock(&u->lock);
-	int r = u->queue.count > 0 ? 0 : -EAGAIN;
+	int r = u->queue.bufs.count > 0 ? 0 : -EAGAIN;
 
 	rill_spin_unlock(&u->lock);
 	return r;
@@ -167,67 +172,21 @@ ssize_t rill_udp_recv(struct rill_udp *u, void *buf, size_t len, struct rill_add
 /* ---- sending ---- */
 
 struct sending {
-	struct rill_udp *u;
-	const struct rill_addr *to;
-	const uint8_t *data;
-	size_t len;
+	struct rill_udp_send send;
 	int result;
 };
-
-/* The payload in as many buffers as it needs. */
-static struct rill_buf *fill_chain(struct rill_shard *sh, const uint8_t *data, size_t len)
-{
-	struct rill_buf *first = NULL;
-	struct rill_buf **tail = &first;
-
-	do {
-		struct rill_buf *b = rill_buf_alloc(sh->queue->pool);
-
-		if (!b) {
-			rill_l3_put_chain(&sh->l3, first);
-			return NULL;
-		}
-		size_t n = RILL_MIN(len, rill_buf_tailroom(b));
-
-		/* data may be NULL for an empty datagram */
-		if (n > 0)
-			memcpy(rill_buf_append(b, (uint32_t)n), data, n);
-		data += n;
-		len -= n;
-		*tail = b;
-		tail = &b->next;
-	} while (len > 0);
-	return first;
-}
 
 static void send_held(struct rill_shard *sh, void *arg)
 {
 	struct sending *s = arg;
-	struct rill_buf *b = fill_chain(sh, s->data, s->len);
-	struct rill_udp_out udp = {
-		.src = s->u->addr.ip,
-		.dst = s->to->ip,
-		.src_port = s->u->addr.port,
-		.dst_port = s->to->port,
-		.offload = sh->env.csum_offload,
-		.payload_max = sh->l3.payload_max,
-	};
-	struct rill_ip_out ip = {.dst = s->to->ip, .proto = 17, .chain = true};
 
-	s->result = -ENOBUFS;
-	if (!b)
-		return;
-	s->result = rill_udp_output(b, &udp);
-	if (s->result < 0) {
-		rill_l3_put_chain(&sh->l3, b);
-		return;
-	}
-	s->result = rill_l3_output(&sh->l3, b, &ip, NULL, sh->now_ns);
+	s->result = rill_udp_port_send(&sh->core, &s->send);
 }
 
 ssize_t rill_udp_send(struct rill_udp *u, const void *buf, size_t len, const struct rill_addr *to)
 {
-	struct sending s = {.u = u, .to = to, .data = buf, .len = len};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
+	struct sending s = {.send = {.from = u->addr, .to = *to, .iov = &iov, .count = 1}};
 
 	if (len > RILL_UDP_PAYLOAD_MAX)
 		return -EMSGSIZE;
@@ -251,8 +210,10 @@ void rill_udp_close(struct rill_udp *u)
 
 	if (!u)
 		return;
-	rill_net_unbind_port(u->net, (void **)u->net->udp, u->addr.port);
-	while ((b = pop_locked(u)))
+	for (unsigned i = 0; i < u->net->shard_count; i++)
+		rill_shard_call(&u->net->shards[i], part_close, u);
+	rill_net_release_port(u->net, &u->net->udp_ports, u->addr.port, &u->net_link);
+	while ((b = rill_udp_queue_pop(&u->queue)))
 		put_chain(b);
 	free(u);
 }

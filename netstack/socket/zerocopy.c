@@ -9,10 +9,10 @@
 
 static int op_recv_buf(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
-	int r = rill_tcb_recv_buf(&c->tcb, &call->buf);
+	int r = rill_tcb_recv_buf(&c->conn.tcb, &sh->core.env, &call->buf);
 
 	if (r > 0)
-		rill_conn_touch(sh, c);
+		rill_conn_touch(&c->conn);
 	return r;
 }
 
@@ -38,12 +38,12 @@ void rill_bytes_release(struct rill_bytes *b)
 /* Room in the send buffer, and a packet buffer. */
 static int op_alloc(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
-	if (!rill_tcb_writable(&c->tcb))
+	if (!rill_tcb_writable(&c->conn.tcb))
 		return -EAGAIN;
-	call->buf = rill_buf_alloc(sh->queue->pool);
+	call->buf = rill_core_alloc(&sh->core);
 	if (!call->buf)
 		return -ENOBUFS;
-	call->len = RILL_MIN((size_t)rill_tcb_send_cap(&c->tcb), rill_buf_tailroom(call->buf));
+	call->len = RILL_MIN((size_t)rill_tcb_send_cap(&c->conn.tcb), rill_buf_tailroom(call->buf));
 	return 0;
 }
 
@@ -65,12 +65,12 @@ int rill_tcp_alloc_buffer(struct rill_tcp *c, struct rill_tx_buffer *ret_buffer)
 
 static int op_send_buf(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
-	if (c->sender)
+	if (c->conn.user)
 		return -EAGAIN;
-	int r = rill_tcb_send_buf(&c->tcb, call->buf);
+	int r = rill_tcb_send_buf(&c->conn.tcb, &sh->core.env, call->buf);
 
 	if (r == 0)
-		rill_conn_touch(sh, c);
+		rill_conn_touch(&c->conn);
 	return r;
 }
 

@@ -1,66 +1,59 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A connection: the protocol's tcb, its place in the shard, and who waits for it. All functions are
- * for the holder of its shard.
- *
- * Life: it exists as long as its tcb is not CLOSED or somebody holds it (held: the user's handle,
- * or the accept queue). rill_conn_settle() frees it when neither is so.
+ * A connection of the runtime's: the core's, and who waits for it. All but its addresses and its
+ * shard is for the holder of its shard.
  */
 #ifndef RILL_NETSTACK_STACK_CONN_H
 #define RILL_NETSTACK_STACK_CONN_H
 
+#include "netstack/core/conn.h"
 #include "netstack/stack/shard.h"
-#include "netstack/tcp/tcb.h"
 #include "runtime/await.h"
 
+/* Waiters as a ring without a head, the first first. NULL: nobody. */
+struct rill_wait_ring {
+	struct rill_list *first;
+};
+
 struct rill_tcp {
-	struct rill_tcb tcb;
-	struct rill_flow flow;
-	struct rill_l3_dst dst;
-	struct rill_timer timer;
-	struct rill_list conn_link; /* in the shard's list of all */
-	struct rill_list dirty_link;
-	struct rill_list time_wait_link;
-	struct rill_list readers; /* of struct rill_await */
-	struct rill_list writers; /* also: connect */
-	const void *sender;	  /* a send that is not done: others wait, so that each is whole */
-	struct rill_listener *listener; /* while half open */
-	struct rill_list accept_link;	/* in its queue; the listener's lock */
-	bool held;
-	bool in_flows;
+	/* conn.user: a send that is not done. The others wait, so that each is whole. */
+	struct rill_conn conn;
+	struct rill_tcp *steer_next;
+	struct rill_wait_ring readers; /* of struct rill_await, by link */
+	struct rill_wait_ring writers; /* also: connect */
 };
 
-struct rill_conn_buffers {
-	uint32_t send, recv;
-	bool nodelay;
-};
+/* With its place in the flow table and its timer; buffers come on top while there is data. */
+RILL_STATIC_ASSERT(sizeof(struct rill_tcp) <= 512, "a million of them fit half a gigabyte");
 
-/* In the flow table, CLOSED, with one holder or none. NULL: out of memory, or the tuple is taken.
- */
-struct rill_tcp *rill_conn_create(struct rill_shard *sh, const struct rill_addr *local,
-				  const struct rill_addr *remote,
-				  const struct rill_conn_buffers *buffers, bool held);
-
-/* The connection has had input, or a call: have it settled before the shard is let go. */
-void rill_conn_touch(struct rill_shard *sh, struct rill_tcp *c);
-
-/* Sends what is due, tells waiters, sets the timer, frees what is over. c may be gone afterwards.
- */
-void rill_conn_settle(struct rill_shard *sh, struct rill_tcp *c);
-void rill_conn_settle_all(struct rill_shard *sh);
-
-/* Its wheel timer fired. */
-void rill_conn_on_timer(struct rill_shard *sh, struct rill_tcp *c);
-
-/* At the end of the interface: frees it whoever holds it. */
-void rill_conn_destroy(struct rill_shard *sh, struct rill_tcp *c);
-
-struct rill_tcp *rill_conn_find(struct rill_shard *sh, const struct rill_ip *remote,
-				uint16_t remote_port, uint16_t local_port);
-
-static inline struct rill_tcp *rill_conn_of_flow(struct rill_flow *f)
+static inline void rill_wait_ring_push(struct rill_wait_ring *r, struct rill_await *aw)
 {
-	return RILL_CONTAINER_OF(f, struct rill_tcp, flow);
+	rill_list_init(&aw->link);
+	if (r->first)
+		rill_list_push_back(r->first, &aw->link);
+	else
+		r->first = &aw->link;
 }
+
+/* aw is in it. */
+static inline void rill_wait_ring_remove(struct rill_wait_ring *r, struct rill_await *aw)
+{
+	if (r->first == &aw->link)
+		r->first = rill_list_linked(&aw->link) ? aw->link.next : NULL;
+	rill_list_del(&aw->link);
+}
+
+static inline struct rill_shard *rill_tcp_shard(const struct rill_tcp *t)
+{
+	return rill_shard_of_core(t->conn.core);
+}
+
+static inline struct rill_tcp *rill_tcp_of(struct rill_conn *c)
+{
+	return RILL_CONTAINER_OF(c, struct rill_tcp, conn);
+}
+
+/* See struct rill_core_ops. */
+void rill_tcp_event(struct rill_core *core, struct rill_conn *c, uint32_t events);
 
 #endif

@@ -1,34 +1,55 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A listening port: its options, how many connections it may have waiting, and those that are
- * ready. */
+/*
+ * A listening port of an interface: an acceptor on each shard, with its own queue, and the accepts
+ * that wait. An accept takes from the home shard's queue first, then from the others'.
+ *
+ * A shard that puts a connection into its queue and then sees somebody waiting hands it over; an
+ * accept that begins to wait and then sees a queue that is not empty has its shard do so. Each
+ * publishes first and looks then, so that one of the two sees the other (Dekker).
+ */
 #ifndef RILL_NETSTACK_STACK_LISTENER_H
 #define RILL_NETSTACK_STACK_LISTENER_H
 
+#include "netstack/core/acceptor.h"
 #include "netstack/stack/conn.h"
 #include "netstack/stack/net.h"
+
+/* On one shard. */
+struct rill_listener_part {
+	struct rill_acceptor acceptor;
+	struct rill_listener *listener;
+	RILL_ATOMIC(uint32_t) ready; /* in the acceptor's queue; written by the shard's holder */
+	bool open;		     /* the shard's holder */
+} RILL_CACHE_ALIGNED;
 
 struct rill_listener {
 	struct rill_net *net;
 	struct rill_addr addr;
-	struct rill_conn_buffers buffers;
+	struct rill_list net_link; /* the net's port_lock */
+	struct rill_conn_options options;
 	uint32_t backlog;
-	RILL_ATOMIC(uint32_t) pending; /* half open, or in ready */
+	RILL_ATOMIC(uint32_t) pending; /* half open, or ready, on several shards together */
 	struct rill_spinlock lock;
-	/* under lock */
-	struct rill_list ready;	  /* connections, by accept_link */
-	struct rill_list waiters; /* accepts, struct rill_await */
-	bool closed;
+	RILL_ATOMIC(uint32_t) waiting; /* accepts in waiters; written under lock */
+	RILL_ATOMIC(bool) closed;
+	struct rill_list waiters; /* struct rill_await; lock */
+	struct rill_listener_part parts[];
 };
 
-/* A SYN came: makes a connection in SYN-RCVD, or says why not. Holder of sh. old: TIME-WAIT,
- * replaced. */
-enum rill_drop rill_listener_syn(struct rill_listener *l, struct rill_shard *sh,
-				 const struct rill_tcp_seg *seg, const struct rill_tcb *old);
-/* A half-open connection of l is established: hand it over. c is held from now on. Holder of its
- * shard. */
-void rill_listener_ready(struct rill_listener *l, struct rill_tcp *c,
-			 struct rill_wake_batch *wakes);
-/* A half-open connection of l has ended. */
-void rill_listener_forget(struct rill_listener *l);
+/* NULL: out of memory. Not listening yet. */
+struct rill_listener *rill_listener_alloc(struct rill_net *net);
+void rill_listener_free(struct rill_listener *l);
+
+/* See struct rill_core_ops. */
+void rill_listener_acceptable(struct rill_core *core, struct rill_acceptor *a);
+bool rill_listener_admit(struct rill_core *core, struct rill_acceptor *a, bool always);
+void rill_listener_dismiss(struct rill_core *core, struct rill_acceptor *a);
+/* Hands ready connections to who waits. Holder of the part's shard. */
+void rill_listener_match(struct rill_shard *sh, struct rill_listener_part *part);
+/* The oldest of the part's queue, or NULL. Holder of its shard. */
+struct rill_tcp *rill_listener_pop(struct rill_listener_part *part);
+/* Gives one back that nobody wants after all. Holder of its shard. */
+void rill_listener_give_back(struct rill_shard *sh, struct rill_listener_part *part,
+			     struct rill_tcp *t);
 
 #endif

@@ -15,18 +15,19 @@
 	X(stats.mailbox_ops, "shard_mailbox_ops", "Operations run for another task or thread")     \
 	X(stats.steered_out, "rss_mismatches", "Segments handed to the shard that owns them")      \
 	X(stats.polls_busy, "shard_polls_busy", "Polls that found the shard held")                 \
-	X(env.stats.segs_in, "tcp_segments_in", "TCP segments received")                           \
-	X(env.stats.segs_out, "tcp_segments_out", "TCP segments sent")                             \
-	X(env.stats.opened_active, "tcp_opened_active", "Connections opened by us")                \
-	X(env.stats.opened_passive, "tcp_opened_passive", "Connections opened by peers")           \
-	X(env.stats.retransmits, "tcp_retransmits", "TCP segments sent again")                     \
-	X(env.stats.rtos, "tcp_rtos", "Retransmission timeouts")                                   \
-	X(env.stats.fast_recoveries, "tcp_fast_recoveries", "Times fast recovery was entered")     \
-	X(env.stats.out_of_order, "tcp_out_of_order", "TCP segments out of order")                 \
-	X(env.stats.resets_in, "tcp_resets_in", "RSTs received")                                   \
-	X(env.stats.resets_out, "tcp_resets_out", "RSTs sent")                                     \
-	X(env.stats.challenge_acks, "tcp_challenge_acks", "Challenge ACKs sent (RFC 5961)")        \
-	X(env.stats.timeouts, "tcp_timeouts", "Connections given up")
+	X(core.env.stats.segs_in, "tcp_segments_in", "TCP segments received")                      \
+	X(core.env.stats.segs_out, "tcp_segments_out", "TCP segments sent")                        \
+	X(core.env.stats.opened_active, "tcp_opened_active", "Connections opened by us")           \
+	X(core.env.stats.opened_passive, "tcp_opened_passive", "Connections opened by peers")      \
+	X(core.env.stats.retransmits, "tcp_retransmits", "TCP segments sent again")                \
+	X(core.env.stats.rtos, "tcp_rtos", "Retransmission timeouts")                              \
+	X(core.env.stats.fast_recoveries, "tcp_fast_recoveries",                                   \
+	  "Times fast recovery was entered")                                                       \
+	X(core.env.stats.out_of_order, "tcp_out_of_order", "TCP segments out of order")            \
+	X(core.env.stats.resets_in, "tcp_resets_in", "RSTs received")                              \
+	X(core.env.stats.resets_out, "tcp_resets_out", "RSTs sent")                                \
+	X(core.env.stats.challenge_acks, "tcp_challenge_acks", "Challenge ACKs sent (RFC 5961)")   \
+	X(core.env.stats.timeouts, "tcp_timeouts", "Connections given up")
 
 static unsigned counter_count(void)
 {
@@ -63,7 +64,8 @@ static void print_drops(const struct rill_shard *sh, FILE *out, bool header)
 	if (header)
 		print_header(out, "counter", "drops", "Packets dropped, by reason");
 	for (unsigned i = RILL_DROP_NONE + 1; i < RILL_DROP_COUNT; i++) {
-		uint64_t n = rill_load_relaxed(&sh->l3.drops[i]) + rill_load_relaxed(&sh->drops[i]);
+		uint64_t n = rill_load_relaxed(&sh->core.l3.drops[i]) +
+			     rill_load_relaxed(&sh->core.drops[i]);
 		char label[64];
 
 		if (n == 0)
@@ -81,7 +83,7 @@ static void print_flows(const struct rill_shard *sh, FILE *out, bool header)
 		print_header(out, "gauge", "tcp_connections", "TCP connections in any state");
 	fprintf(out, "rill_tcp_connections");
 	print_labels(sh, out, "");
-	fprintf(out, " %" PRIu32 "\n", rill_load_relaxed(&sh->flows.count));
+	fprintf(out, " %" PRIu32 "\n", rill_load_relaxed(&sh->core.flows.count));
 }
 
 /* What the NIC lost before the stack saw it: from the driver, which may ask the kernel. */

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netstack/stack/conn.h"
+#include "netstack/stack/listener.h"
+#include "netstack/stack/udp_port.h"
 #include "runtime/runtime.h"
 
 static __thread char open_error[RILL_NIC_ERROR_LEN];
@@ -32,50 +33,47 @@ static int fail(int err, const char *text, const char *what)
 
 /* ---- ports ---- */
 
-int rill_net_bind_port(struct rill_net *net, void **table, uint16_t port, void *obj)
+static bool is_taken(const struct rill_net_ports *ports, uint32_t port)
 {
-	int r = -EADDRNOTAVAIL;
+	return (ports->taken[port / 64] >> port % 64 & 1) != 0;
+}
 
-	rill_spin_lock(&net->port_lock);
-	if (port) {
-		r = rill_load_relaxed(&table[port]) ? -EADDRINUSE : port;
-	} else {
-		uint32_t start = rill_rand_below(&net->rand, RILL_PORT_EPHEMERAL_COUNT);
+static int pick_port(struct rill_net *net, const struct rill_net_ports *ports, uint16_t port)
+{
+	uint32_t start = rill_rand_below(&net->rand, RILL_PORT_EPHEMERAL_COUNT);
 
-		for (uint32_t i = 0; i < RILL_PORT_EPHEMERAL_COUNT && r < 0; i++) {
-			uint32_t at =
-				RILL_PORT_EPHEMERAL_FIRST + (start + i) % RILL_PORT_EPHEMERAL_COUNT;
+	if (port)
+		return is_taken(ports, port) ? -EADDRINUSE : port;
+	for (uint32_t i = 0; i < RILL_PORT_EPHEMERAL_COUNT; i++) {
+		uint32_t at = RILL_PORT_EPHEMERAL_FIRST + (start + i) % RILL_PORT_EPHEMERAL_COUNT;
 
-			if (!rill_load_relaxed(&table[at]))
-				r = (int)at;
-		}
+		if (!is_taken(ports, at))
+			return (int)at;
 	}
-	/* release: obj is whole; pairs with the acquires of the shards */
-	if (r > 0)
-		rill_store_release(&table[r], obj);
+	return -EADDRNOTAVAIL;
+}
+
+int rill_net_take_port(struct rill_net *net, struct rill_net_ports *ports, uint16_t port,
+		       struct rill_list *list, struct rill_list *link)
+{
+	rill_spin_lock(&net->port_lock);
+	int r = pick_port(net, ports, port);
+
+	if (r > 0) {
+		ports->taken[r / 64] |= UINT64_C(1) << r % 64;
+		rill_list_push_back(list, link);
+	}
 	rill_spin_unlock(&net->port_lock);
 	return r;
 }
 
-void rill_net_unbind_port(struct rill_net *net, void **table, uint16_t port)
+void rill_net_release_port(struct rill_net *net, struct rill_net_ports *ports, uint16_t port,
+			   struct rill_list *link)
 {
 	rill_spin_lock(&net->port_lock);
-	rill_store_relaxed(&table[port], NULL);
+	ports->taken[port / 64] &= ~(UINT64_C(1) << port % 64);
+	rill_list_del(link);
 	rill_spin_unlock(&net->port_lock);
-	rill_net_sync(net);
-}
-
-static void nothing(struct rill_shard *sh, void *arg)
-{
-	(void)sh, (void)arg;
-}
-
-void rill_net_sync(struct rill_net *net)
-{
-	/* Each shard is held, and let go, after the change: so everyone holding it later sees it.
-	 */
-	for (unsigned i = 0; i < net->shard_count; i++)
-		rill_shard_call(&net->shards[i], nothing, NULL);
 }
 
 bool rill_net_owns(const struct rill_net *net, const struct rill_ip *ip)
@@ -131,30 +129,18 @@ static int parse_options(const struct rill_net_options *o, struct rill_l3_config
 	return 0;
 }
 
-static int shard_open(struct rill_net *net, unsigned i, struct rill_l3_config *config)
-{
-	struct rill_shard *sh = &net->shards[i];
-	int r = rill_shard_init(sh, net, i);
-
-	if (r < 0)
-		return r;
-	config->shard = i;
-	config->shards = net->shard_count;
-	rill_rand_secret(&config->seed, sizeof(config->seed));
-	return rill_l3_init(&sh->l3, config, rill_shard_l3_ops(), sh, rill_runtime_now(net->rt));
-}
-
 static void net_free(struct rill_net *net)
 {
 	for (unsigned i = 0; net->shards && i < net->shard_count; i++)
 		rill_shard_fini(&net->shards[i]);
 	/* What was not closed; the packets in it go with the NIC's memory. */
-	for (unsigned port = 0; port < RILL_ARRAY_SIZE(net->listeners); port++) {
-		free(net->listeners[port]);
-		free(net->udp[port]);
-	}
+	RILL_LIST_FOR_EACH (n, &net->listeners)
+		rill_listener_free(RILL_LIST_ENTRY(n, struct rill_listener, net_link));
+	RILL_LIST_FOR_EACH (n, &net->udps)
+		free(RILL_LIST_ENTRY(n, struct rill_udp, net_link));
 	free(net->shards);
 	rill_steer_fini(&net->steer);
+	rill_ephemeral_fini(&net->ephemeral);
 	if (net->nic)
 		rill_nic_close(net->nic);
 	free(net);
@@ -164,6 +150,7 @@ static int net_init(struct rill_net *net, struct rill_l3_config *config)
 {
 	struct rill_nic *nic = net->nic;
 	size_t size = nic->queue_count * sizeof(*net->shards);
+	struct rill_hash_key ports;
 	uint64_t seed;
 
 	memcpy(config->mac, nic->mac, sizeof(config->mac));
@@ -171,6 +158,8 @@ static int net_init(struct rill_net *net, struct rill_l3_config *config)
 	config->caps = nic->caps;
 	net->ip = config->ip;
 	rill_rand_secret(&net->secret, sizeof(net->secret));
+	rill_rand_secret(&ports, sizeof(ports));
+	rill_ephemeral_init(&net->ephemeral, &rill_memory_heap, &ports);
 	rill_rand_secret(&seed, sizeof(seed));
 	rill_rand_init(&net->rand, seed);
 	net->shards = aligned_alloc(RILL_CACHE_LINE, size);
@@ -179,7 +168,7 @@ static int net_init(struct rill_net *net, struct rill_l3_config *config)
 	memset(net->shards, 0, size);
 	net->shard_count = nic->queue_count;
 	for (unsigned i = 0; i < net->shard_count; i++) {
-		int r = shard_open(net, i, config);
+		int r = rill_shard_init(&net->shards[i], net, i, config);
 
 		if (r < 0)
 			return fail(r, "the gateway must be on the subnet of the address%s", "");
@@ -246,6 +235,8 @@ int rill_net_open(struct rill_runtime *rt, const struct rill_net_options *in,
 	}
 	net->rt = rt;
 	net->nic = open.nic;
+	rill_list_init(&net->listeners);
+	rill_list_init(&net->udps);
 	if (o.mtu && o.mtu < net->nic->mtu)
 		net->nic->mtu = (uint16_t)o.mtu;
 	r = net_init(net, &config);
@@ -261,26 +252,11 @@ int rill_net_open(struct rill_runtime *rt, const struct rill_net_options *in,
 
 /* ---- close ---- */
 
-static void reset_one(struct rill_flow *f, void *ctx)
-{
-	struct rill_shard *sh = ctx;
-	struct rill_tcp *c = rill_conn_of_flow(f);
-
-	rill_tcb_abort(&c->tcb, &sh->env, sh->now_ns);
-	rill_conn_touch(sh, c);
-}
-
 /* Tells every peer; letting the shard go sends it. */
 static void reset_all(struct rill_shard *sh, void *arg)
 {
 	(void)arg;
-	rill_flow_for_each(&sh->flows, reset_one, sh);
-}
-
-static void l3_stop(struct rill_shard *sh, void *arg)
-{
-	(void)arg;
-	rill_l3_fini(&sh->l3);
+	rill_core_abort_all(&sh->core);
 }
 
 void rill_net_close(struct rill_net *net)
@@ -291,11 +267,9 @@ void rill_net_close(struct rill_net *net)
 		rill_shard_call(&net->shards[i], reset_all, NULL);
 	for (unsigned i = 0; i < net->shard_count; i++)
 		rill_poller_remove(&net->shards[i].poller);
-	/* Once more, for what came in between; then nothing may be left in the IP layer. */
+	/* Once more, for what came in between. */
 	for (unsigned i = 0; i < net->shard_count; i++)
 		rill_shard_call(&net->shards[i], reset_all, NULL);
-	for (unsigned i = 0; i < net->shard_count; i++)
-		rill_shard_call(&net->shards[i], l3_stop, NULL);
 	net_free(net);
 }
 

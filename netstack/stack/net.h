@@ -6,15 +6,13 @@
 #include <rill/net.h>
 
 #include "base/rand.h"
-#include "netstack/stack/flow.h"
 #include "netstack/stack/shard.h"
+#include "netstack/stack/steer.h"
 
-struct rill_listener;
-struct rill_udp;
-
-/* RFC 6335: the dynamic ports, widened to what Linux uses. */
-#define RILL_PORT_EPHEMERAL_FIRST 32768
-#define RILL_PORT_EPHEMERAL_COUNT 28232
+/* Ports of one protocol that are taken, one bit each. */
+struct rill_net_ports {
+	uint64_t taken[65536 / 64];
+};
 
 struct rill_net {
 	struct rill_runtime *rt;
@@ -23,28 +21,27 @@ struct rill_net {
 	unsigned shard_count;
 	struct rill_shard *shards;
 	struct rill_steer steer;
-	struct rill_hash_key secret;	/* of flow hashes */
-	struct rill_spinlock port_lock; /* for binding; look-ups need none */
-	struct rill_rand rand;		/* port_lock */
-	/*
-	 * By port. Written under port_lock, read by the shards; who takes one out calls
-	 * rill_net_sync() before freeing it.
-	 */
-	RILL_ATOMIC(struct rill_listener *) listeners[65536];
-	RILL_ATOMIC(struct rill_udp *) udp[65536];
+	struct rill_hash_key secret;	 /* of flow hashes */
+	struct rill_ephemeral ephemeral; /* of all shards */
+	struct rill_spinlock port_lock;
+	/* under port_lock */
+	struct rill_rand rand;
+	struct rill_net_ports tcp_ports, udp_ports;
+	struct rill_list listeners; /* by net_link */
+	struct rill_list udps;
 };
 
 /* The shard that suits the calling task: its worker's own, if it has one. */
 struct rill_shard *rill_net_shard(struct rill_net *net);
 
-/* Returns when no shard can be using what was reachable through the tables before. */
-void rill_net_sync(struct rill_net *net);
-
 /*
- * Puts obj at port of table, 0 meaning any free one: the port, or -EADDRINUSE, -EADDRNOTAVAIL.
+ * Takes a port, 0 meaning any free dynamic one, and puts link into list: the port, or -EADDRINUSE,
+ * -EADDRNOTAVAIL. Nothing is told to the shards.
  */
-int rill_net_bind_port(struct rill_net *net, void **table, uint16_t port, void *obj);
-void rill_net_unbind_port(struct rill_net *net, void **table, uint16_t port);
+int rill_net_take_port(struct rill_net *net, struct rill_net_ports *ports, uint16_t port,
+		       struct rill_list *list, struct rill_list *link);
+void rill_net_release_port(struct rill_net *net, struct rill_net_ports *ports, uint16_t port,
+			   struct rill_list *link);
 
 /* Is addr one of ours, or unset? */
 bool rill_net_owns(const struct rill_net *net, const struct rill_ip *ip);

@@ -2,13 +2,15 @@
 #include "netstack/stack/shard.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "netstack/stack/conn.h"
-#include "netstack/stack/demux.h"
+#include "netstack/stack/listener.h"
 #include "netstack/stack/metrics.h"
 #include "netstack/stack/net.h"
-#include "netstack/tcp/tcb.h"
+#include "netstack/stack/parcel.h"
+#include "netstack/stack/udp_port.h"
 #include "runtime/await.h"
 #include "runtime/runtime.h"
 
@@ -25,10 +27,10 @@ static bool try_enter(struct rill_shard *sh)
 	return rill_cas_acquire(&sh->word, &free, RILL_SHARD_LOCKED);
 }
 
-/* Workers read the clock at different moments: for the shard it never goes back. */
 static void entered(struct rill_shard *sh, uint64_t now)
 {
-	sh->now_ns = RILL_MAX(sh->now_ns, now);
+	rill_core_enter(&sh->core, now);
+	sh->queue->now_ns = sh->core.now_ns;
 }
 
 static void entered_now(struct rill_shard *sh)
@@ -81,92 +83,22 @@ static struct rill_shard_op *release_or_take(struct rill_shard *sh)
 
 /* ---- transmit ---- */
 
-static void tx_burst(struct rill_shard *sh)
+static void transmit(struct rill_core *core, struct rill_buf **bufs, unsigned count)
 {
-	unsigned sent = sh->driver->tx_burst(sh->queue, sh->tx, sh->tx_count);
+	struct rill_shard *sh = rill_shard_of_core(core);
+	unsigned sent = sh->driver->tx_burst(sh->queue, bufs, count);
 
 	/* A full ring drops: TCP sends again, and nothing here may grow. */
-	for (unsigned i = sent; i < sh->tx_count; i++)
-		rill_l3_tx_drop(&sh->l3, sh->tx[i], RILL_DROP_TX_FULL);
-	sh->tx_count = 0;
+	for (unsigned i = sent; i < count; i++)
+		rill_l3_tx_drop(&core->l3, bufs[i], RILL_DROP_TX_FULL);
 	sh->tx_pending = true;
 }
-
-static void l3_tx(void *ctx, struct rill_buf *b)
-{
-	struct rill_shard *sh = ctx;
-
-	sh->tx[sh->tx_count++] = b;
-	if (sh->tx_count == RILL_SHARD_BURST)
-		tx_burst(sh);
-}
-
-static struct rill_buf *l3_alloc(void *ctx)
-{
-	struct rill_shard *sh = ctx;
-
-	return rill_buf_alloc(sh->queue->pool);
-}
-
-static void l3_put(void *ctx, struct rill_buf *b)
-{
-	struct rill_shard *sh = ctx;
-
-	rill_buf_put_owner(sh->queue->pool, b);
-}
-
-static struct rill_buf *tcp_alloc(struct rill_tcp_env *env)
-{
-	return l3_alloc(rill_shard_of_env(env));
-}
-
-static void tcp_put(struct rill_tcp_env *env, struct rill_buf *b)
-{
-	l3_put(rill_shard_of_env(env), b);
-}
-
-static void tcp_xmit(struct rill_tcp_env *env, const struct rill_tcp_xmit *to, struct rill_buf *b)
-{
-	struct rill_shard *sh = rill_shard_of_env(env);
-	struct rill_ip_out out = {
-		.dst = *to->dst,
-		.proto = 6,
-		.tos = to->tos,
-		.ttl = to->ttl,
-		.dont_fragment = true,
-	};
-	struct rill_tcb *tcb = (struct rill_tcb *)(uintptr_t)to->tcb;
-	struct rill_l3_dst *cache = NULL;
-
-	if (tcb)
-		cache = &RILL_CONTAINER_OF(tcb, struct rill_tcp, tcb)->dst;
-	/* A packet that could not be sent is lost like any other: the timers know what to do. */
-	rill_l3_output(&sh->l3, b, &out, cache, sh->now_ns);
-}
-
-static const struct rill_tcp_env_ops env_ops = {
-	.alloc = tcp_alloc,
-	.xmit = tcp_xmit,
-	.put = tcp_put,
-};
-
-static const struct rill_l3_ops l3_ops = {
-	.tcp = rill_demux_tcp,
-	.udp = rill_demux_udp,
-	.icmp_error = rill_demux_icmp_error,
-	.unreachable = rill_demux_unreachable,
-	.alloc = l3_alloc,
-	.tx = l3_tx,
-	.put = l3_put,
-};
 
 /* ---- holding and letting go ---- */
 
 static void settle(struct rill_shard *sh)
 {
-	rill_conn_settle_all(sh);
-	if (sh->tx_count > 0)
-		tx_burst(sh);
+	rill_core_settle(&sh->core);
 	if (sh->tx_pending) {
 		sh->tx_pending = false;
 		sh->driver->tx_flush(sh->queue);
@@ -177,10 +109,10 @@ static void settle(struct rill_shard *sh)
  * comes. */
 static void publish_deadline(struct rill_shard *sh)
 {
-	uint64_t next = RILL_MIN(sh->next_timer_ns, rill_l3_next_deadline(&sh->l3));
+	uint64_t next = rill_core_next_deadline(&sh->core);
 	uint64_t published = rill_load_relaxed(&sh->poller.deadline_ns);
 
-	if (next < published || published <= sh->now_ns)
+	if (next < published || published <= sh->core.now_ns)
 		rill_poller_set_deadline(&sh->poller, next);
 }
 
@@ -300,31 +232,10 @@ static bool receive(struct rill_shard *sh)
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n)
 			__builtin_prefetch(bufs[i + 1]->data);
-		bufs[i]->time_ns = sh->now_ns;
-		rill_demux_frame(sh, bufs[i]);
+		bufs[i]->time_ns = sh->core.now_ns;
+		rill_shard_input(sh, bufs[i]);
 	}
 	return n > 0;
-}
-
-static bool fire_timers(struct rill_shard *sh)
-{
-	struct rill_list expired;
-	struct rill_list *n;
-
-	if (rill_l3_next_deadline(&sh->l3) <= sh->now_ns)
-		rill_l3_on_timer(&sh->l3, sh->now_ns);
-	rill_list_init(&expired);
-	if (sh->now_ns < sh->next_timer_ns)
-		return false;
-	bool any = rill_wheel_advance(&sh->wheel, sh->now_ns, &expired);
-
-	sh->next_timer_ns = rill_wheel_next(&sh->wheel);
-	while ((n = rill_list_pop_front(&expired))) {
-		struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
-
-		rill_conn_on_timer(sh, RILL_CONTAINER_OF(t, struct rill_tcp, timer));
-	}
-	return any;
 }
 
 static bool poll_shard(struct rill_poller *p, uint64_t now)
@@ -338,7 +249,7 @@ static bool poll_shard(struct rill_poller *p, uint64_t now)
 	entered(sh, now);
 	bool any = receive(sh);
 
-	any |= fire_timers(sh);
+	any |= rill_core_run_timers(&sh->core);
 	/* What the NIC would not take last time, or a held-back frame, goes with this. */
 	sh->tx_pending = true;
 	rill_shard_leave(sh);
@@ -356,7 +267,8 @@ static bool arm_shard(struct rill_poller *p)
 	bool quiet = sh->driver->rx_arm(sh->queue);
 	uint32_t had = sh->queue->pool->available;
 	uint32_t has = rill_buf_pool_reclaim(sh->queue->pool);
-	uint64_t retry = sh->now_ns + DRY_RETRY_NS;
+	uint64_t retry = sh->core.now_ns + DRY_RETRY_NS;
+	uint64_t next = sh->driver->rx_next ? sh->driver->rx_next(sh->queue) : RILL_FOREVER;
 
 	/* What this wakes is seen before the sleep: that is looked for last. */
 	rill_shard_leave(sh);
@@ -367,6 +279,8 @@ static bool arm_shard(struct rill_poller *p)
 	/* None: whoever gives them back does not tell us, so look again soon. */
 	if (has == 0 && retry < rill_load_relaxed(&p->deadline_ns))
 		rill_poller_set_deadline(p, retry);
+	if (next < rill_load_relaxed(&p->deadline_ns))
+		rill_poller_set_deadline(p, next);
 	return quiet;
 }
 
@@ -384,43 +298,78 @@ static const struct rill_poller_ops poller_ops = {
 	.print_family = rill_shard_print_family,
 };
 
-int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index)
+static const struct rill_core_ops core_ops = {
+	.tx = transmit,
+	.conn_event = rill_tcp_event,
+	.acceptable = rill_listener_acceptable,
+	.udp_input = rill_udp_deliver,
+};
+
+static bool claim(struct rill_core *core, struct rill_conn *c)
 {
-	struct rill_hash_key secret;
+	return rill_steer_insert(&rill_shard_of_core(core)->net->steer, rill_tcp_of(c));
+}
+
+static void release(struct rill_core *core, struct rill_conn *c)
+{
+	rill_steer_remove(&rill_shard_of_core(core)->net->steer, rill_tcp_of(c));
+}
+
+static bool is_home(struct rill_core *core, const struct rill_addr *local,
+		    const struct rill_addr *remote)
+{
+	const struct rill_shard *sh = rill_shard_of_core(core);
+	int queue = -1;
+
+	if (sh->driver->rx_queue_of)
+		queue = sh->driver->rx_queue_of(sh->net->nic, IPPROTO_TCP, remote, local);
+	return queue < 0 || queue == (int)sh->index;
+}
+
+/* Of one among several. */
+static const struct rill_core_ops core_ops_shared = {
+	.tx = transmit,
+	.conn_event = rill_tcp_event,
+	.acceptable = rill_listener_acceptable,
+	.udp_input = rill_udp_deliver,
+	.claim = claim,
+	.release = release,
+	.admit = rill_listener_admit,
+	.dismiss = rill_listener_dismiss,
+	.foreign_segment = rill_parcel_segment,
+	.foreign_error = rill_parcel_error,
+	.is_home = is_home,
+};
+
+int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index,
+		    const struct rill_l3_config *l3)
+{
+	struct rill_core_config config = {
+		.ops = net->shard_count > 1 ? &core_ops_shared : &core_ops,
+		.pool = net->nic->queues[index]->pool,
+		.memory = &rill_memory_heap,
+		.conn_bytes = sizeof(struct rill_tcp),
+		.flow_secret = net->secret,
+		.ephemeral = &net->ephemeral,
+		.csum_offload = (net->nic->caps & RILL_NIC_TX_CSUM) != 0,
+		.l3 = *l3,
+	};
 
 	sh->net = net;
 	sh->index = index;
 	sh->queue = net->nic->queues[index];
 	sh->driver = net->nic->driver;
-	entered_now(sh);
-	rill_list_init(&sh->conns);
-	rill_list_init(&sh->dirty);
-	rill_list_init(&sh->time_wait);
-	rill_wheel_init(&sh->wheel, sh->now_ns);
-	sh->next_timer_ns = UINT64_MAX;
-	rill_rand_secret(&secret, sizeof(secret));
-	rill_tcp_env_init(&sh->env, &env_ops, &rill_memory_heap, &secret);
-	sh->env.params.mtu = net->nic->mtu;
-	sh->env.csum_offload = (net->nic->caps & RILL_NIC_TX_CSUM) != 0;
 	sh->poller.ops = &poller_ops;
 	sh->poller.fd = sh->driver->rx_fd(sh->queue);
-	return rill_flow_table_init(&sh->flows);
-}
-
-const struct rill_l3_ops *rill_shard_l3_ops(void)
-{
-	return &l3_ops;
+	config.l3.shard = index;
+	config.l3.shards = net->shard_count;
+	rill_rand_secret(&config.l3.seed, sizeof(config.l3.seed));
+	rill_rand_secret(&config.tcp_secret, sizeof(config.tcp_secret));
+	return rill_core_init(&sh->core, &config, rill_runtime_now(net->rt));
 }
 
 void rill_shard_fini(struct rill_shard *sh)
 {
-	if (sh->flows.buckets) {
-		while (!rill_list_empty(&sh->conns))
-			rill_conn_destroy(
-				sh, RILL_LIST_ENTRY(sh->conns.next, struct rill_tcp, conn_link));
-		for (unsigned i = 0; i < sh->tx_count; i++)
-			rill_buf_put(sh->tx[i]);
-	}
-	rill_flow_table_fini(&sh->flows);
-	rill_tcp_env_fini(&sh->env);
+	if (sh->core.ops)
+		rill_core_fini(&sh->core);
 }

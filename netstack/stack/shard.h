@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A shard: one NIC queue pair with its share of the stack (IP layer, connections, timers), under
- * one try-lock. Whoever holds it is the stack for that moment. Who can't get it leaves an operation
- * in its mailbox, and the holder runs that before letting go (flat combining: Hendler, Incze,
- * Shavit, Tzafrir 2010). So a socket may be used from any worker and any thread, nobody ever spins
- * or sleeps on the lock, and no connection has a lock of its own.
+ * A shard: one NIC queue pair with a core of its own (IP layer, connections, timers), under one
+ * try-lock. Whoever holds it is the stack for that moment. Who can't get it leaves an operation in
+ * its mailbox, and the holder runs that before letting go (flat combining: Hendler, Incze, Shavit,
+ * Tzafrir 2010). So a socket may be used from any worker and any thread, nobody ever spins or
+ * sleeps on the lock, and no connection has a lock of its own.
  *
  * Lock and mailbox are one word:  NULL: free.  LOCKED: held, nothing waiting.  Else: held, and the
  * word is a stack of operations, the newest first, that ends in LOCKED.
@@ -12,23 +12,16 @@
 #ifndef RILL_NETSTACK_STACK_SHARD_H
 #define RILL_NETSTACK_STACK_SHARD_H
 
-#include "base/wheel.h"
 #include "drivers/driver.h"
-#include "netstack/ip/l3.h"
-#include "netstack/stack/flow.h"
-#include "netstack/tcp/env.h"
+#include "netstack/core/core.h"
 #include "runtime/poller.h"
 #include "runtime/waiter.h"
 
 struct rill_net;
 struct rill_shard;
 
-/* Packets taken from the NIC, and given to it, at once. */
+/* Packets taken from the NIC at once. */
 #define RILL_SHARD_BURST 64
-
-/* Connections in TIME-WAIT at most; more, and the oldest go early (RFC 9293, 3.6.1 wants a bound
- * too). */
-#define RILL_SHARD_TIME_WAIT_MAX 16384
 
 struct rill_shard_op {
 	struct rill_shard_op *next;
@@ -38,7 +31,7 @@ struct rill_shard_op {
 
 #define RILL_SHARD_LOCKED ((struct rill_shard_op *)1)
 
-/* What is counted besides struct rill_l3 and rill_tcp_env. */
+/* What is counted besides the core. */
 struct rill_shard_stats {
 	uint64_t mailbox_ops; /* run for somebody else */
 	uint64_t steered_out; /* packets that belonged to another shard: the NIC's hash surprised us
@@ -55,30 +48,17 @@ struct rill_shard {
 	const struct rill_driver *driver;
 	struct rill_net *net;
 	unsigned index;
-	uint64_t now_ns;
+	bool tx_pending;	      /* given to the NIC, but not flushed */
 	struct rill_wake_batch wakes; /* to be flushed after letting go */
-	struct rill_list conns;	      /* all of them */
-	struct rill_list dirty;	      /* connections that had input or a call */
-	struct rill_buf *tx[RILL_SHARD_BURST];
-	unsigned tx_count;
-	bool tx_pending; /* given to the NIC, but not flushed */
-	struct rill_flow_table flows;
-	uint64_t next_timer_ns;	    /* nothing in wheel is due before */
-	struct rill_wheel wheel;    /* one timer for each connection */
-	struct rill_list time_wait; /* oldest first */
-	unsigned time_wait_count;
-	uint64_t drops[RILL_DROP_COUNT]; /* besides those of l3 */
 	struct rill_shard_stats stats;
-	struct rill_tcp_env env;
 	struct rill_poller poller;
-	struct rill_l3 l3;
+	struct rill_core core;
 };
 
-/* In stack/net.c's order: after the NIC is open. */
-int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index);
+/* After the NIC is open: the shard of its queue index. l3 is complete but for the queue's own. */
+int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index,
+		    const struct rill_l3_config *l3);
 void rill_shard_fini(struct rill_shard *sh);
-/* For rill_l3_init(), with the shard as ctx. */
-const struct rill_l3_ops *rill_shard_l3_ops(void);
 
 /*
  * Leaves op in the mailbox, or, when the shard is free, takes it: true means that the caller holds
@@ -92,15 +72,9 @@ void rill_shard_leave(struct rill_shard *sh);
 void rill_shard_call(struct rill_shard *sh, void (*fn)(struct rill_shard *sh, void *arg),
 		     void *arg);
 
-/* The clock of the holder, read once for each time of holding. */
-static inline uint64_t rill_shard_now(const struct rill_shard *sh)
+static inline struct rill_shard *rill_shard_of_core(struct rill_core *core)
 {
-	return sh->now_ns;
-}
-
-static inline struct rill_shard *rill_shard_of_env(struct rill_tcp_env *env)
-{
-	return RILL_CONTAINER_OF(env, struct rill_shard, env);
+	return RILL_CONTAINER_OF(core, struct rill_shard, core);
 }
 
 #endif

@@ -4,7 +4,8 @@
  * input_ack.c, recovery.c and output.c; what an algorithm keeps is in x->cc_priv of the transfer
  * (xfer.h), which is there whenever one of these is called. Bytes and nanoseconds throughout.
  *
- * In fast recovery cwnd belongs to PRR (RFC 6937bis), except where own_recovery is set.
+ * In fast recovery cwnd belongs to PRR (RFC 9937), except where own_recovery is set. After a
+ * timeout it is the algorithm's: slow start goes on while the losses are repaired.
  */
 #ifndef RILL_NETSTACK_TCP_CC_H
 #define RILL_NETSTACK_TCP_CC_H
@@ -38,6 +39,7 @@ struct rill_tcp_cc {
 	const char *name;  /* as Linux calls it: "cubic", "reno", "dctcp", "bbr" */
 	bool needs_ecn;	   /* ECN is asked for, and CE answered by on_ack alone (RFC 8257) */
 	bool own_recovery; /* sets cwnd in recovery too */
+	bool paces;	   /* sets x->pacing_rate; else pace.h does, where pacing is wanted */
 	/*
 	 * A transfer begins: cc_priv is zero. cwnd is 0 on a new connection: the initial window
 	 * then; else it is what was left when the last transfer ended (RFC 5681, 4.1).
@@ -56,9 +58,14 @@ struct rill_tcp_cc {
 	void (*on_idle)(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now);
 	/* Before n new bytes are sent. May be NULL. */
 	void (*on_send)(struct rill_tcb *tcb, uint32_t n, uint64_t now);
+	/* b was marked LOST; by rill_tcp_rate_on_lost(). May be NULL. */
+	void (*on_lost)(struct rill_tcb *tcb, const struct rill_buf *b, uint64_t now);
 };
 
-extern const struct rill_tcp_cc rill_tcp_cc_newreno;
+extern const struct rill_tcp_cc rill_tcp_cc_cubic;   /* RFC 9438: the default */
+extern const struct rill_tcp_cc rill_tcp_cc_newreno; /* RFC 5681 */
+extern const struct rill_tcp_cc rill_tcp_cc_dctcp;   /* RFC 8257 */
+extern const struct rill_tcp_cc rill_tcp_cc_bbr;     /* draft-ietf-ccwg-bbr */
 
 /* By name; "newreno" is "reno". NULL: there is none. */
 const struct rill_tcp_cc *rill_tcp_cc_find(const char *name);

@@ -1,61 +1,44 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* RFC 5681 with byte counting (RFC 3465) and an initial window of ten segments (RFC 6928). */
-#include "netstack/tcp/cc.h"
+/* RFC 5681 with byte counting (RFC 3465) and a milder answer to ECN (ABE, RFC 8511). */
+#include "netstack/tcp/cc_common.h"
 
-#include "netstack/tcp/seq.h"
-
-/* Enough for any buffer, and far from where sums of 32 bits overflow. */
-#define CWND_MAX (UINT32_C(1) << 30)
-/* RFC 3465, 2.3: "L". */
-#define ABC_LIMIT 2
+/* In hundredths. */
+#define BETA_LOSS 50
+#define BETA_ECN 80 /* RFC 8511, 3.1 */
 
 static void newreno_init(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now)
 {
 	(void)now;
-	if (tcb->cwnd)
-		return;
-	tcb->cwnd = rill_tcp_initial_window(tcb, env);
-	tcb->ssthresh = CWND_MAX;
-}
-
-static void grow(struct rill_tcb *tcb, uint32_t bytes)
-{
-	tcb->cwnd = RILL_MIN(tcb->cwnd + bytes, CWND_MAX);
+	rill_tcp_cc_start(tcb, env);
 }
 
 static void newreno_on_ack(struct rill_tcb *tcb, const struct rill_tcp_cc_ack *ack)
 {
-	uint32_t acked = ack->acked;
-
-	if (ack->in_recovery || !ack->cwnd_limited)
-		return;
-	if (tcb->cwnd < tcb->ssthresh) {
-		/* While a timeout is repaired, acknowledgements say little of the path: L = 1. */
-		uint32_t limit = rill_seq_lt(tcb->snd_una, tcb->recover) ? 1 : ABC_LIMIT;
-
-		grow(tcb, RILL_MIN(acked, limit * tcb->snd_mss));
-		return;
-	}
-	tcb->x->cc_acked += acked;
-	if (tcb->x->cc_acked < tcb->cwnd)
-		return;
-	tcb->x->cc_acked -= tcb->cwnd;
-	grow(tcb, tcb->snd_mss);
+	if (rill_tcp_cc_may_grow(tcb, ack))
+		rill_tcp_cc_reno_grow(tcb, ack->acked);
 }
 
 static void newreno_on_event(struct rill_tcb *tcb, enum rill_tcp_cc_event event, uint32_t flight,
 			     uint64_t now)
 {
-	(void)event, (void)now;
-	tcb->ssthresh = RILL_MAX(flight / 2, 2 * (uint32_t)tcb->snd_mss);
+	uint32_t beta = BETA_LOSS;
+
+	(void)now;
+	/*
+	 * Only in congestion avoidance: slow start overshoots by up to a whole window, whoever
+	 * reports it.
+	 */
+	if (event == RILL_TCP_CC_ECN && !rill_tcp_in_slow_start(tcb))
+		beta = BETA_ECN;
+	tcb->ssthresh = rill_tcp_cc_reduced(tcb, flight, beta);
 	tcb->x->cc_acked = 0;
 }
 
-/* The restart window (RFC 5681, 4.1). */
 static void newreno_on_idle(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now)
 {
 	(void)now;
-	tcb->cwnd = RILL_MIN(tcb->cwnd, rill_tcp_initial_window(tcb, env));
+	rill_tcp_cc_restart(tcb, env);
+	tcb->x->cc_acked = 0;
 }
 
 const struct rill_tcp_cc rill_tcp_cc_newreno = {

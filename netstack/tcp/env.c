@@ -3,6 +3,7 @@
 
 #include "netstack/tcp/cc.h"
 #include "netstack/tcp/seg.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/tcp/xfer.h"
 
 #include <string.h>
@@ -26,6 +27,9 @@ static const struct rill_tcp_params default_params = {
 	.recv_buffer_max = 6 * 1024 * 1024,
 	.initial_window = 10,
 	.challenge_acks_per_sec = 1000,
+	.trace_blocks = 1024,
+	.syn_cache_max = 8192,
+	.syn_cache_prefix_max = 2048,
 	.mtu = 1500,
 	.mtu_min = 552,
 	.syn_retries = 7,
@@ -35,6 +39,8 @@ static const struct rill_tcp_params default_params = {
 	.orphan_retries = 8,
 	.quick_acks = 16,
 	.window_scale = 0xff,
+	.prefix4_len = 24,
+	.prefix6_len = 56,
 };
 
 static const struct rill_tcp_settings default_settings = {
@@ -42,6 +48,7 @@ static const struct rill_tcp_settings default_settings = {
 	.keep_idle_ms = 7200 * 1000,
 	.keep_intvl_ms = 75 * 1000,
 	.keep_count = 9,
+	.oob_inline = true, /* RFC 6093, 4 */
 };
 
 void rill_tcp_env_init(struct rill_tcp_env *env, const struct rill_tcp_env_ops *ops,
@@ -49,7 +56,7 @@ void rill_tcp_env_init(struct rill_tcp_env *env, const struct rill_tcp_env_ops *
 {
 	memset(env, 0, sizeof(*env));
 	env->ops = ops;
-	env->cc = &rill_tcp_cc_newreno;
+	env->cc = &rill_tcp_cc_cubic;
 	env->params = default_params;
 	env->settings = default_settings;
 	env->secret = *secret;
@@ -59,6 +66,7 @@ void rill_tcp_env_init(struct rill_tcp_env *env, const struct rill_tcp_env_ops *
 
 void rill_tcp_env_fini(struct rill_tcp_env *env)
 {
+	rill_tcp_trace_fini(env);
 	rill_slab_fini(&env->xfers);
 	rill_slab_fini(&env->settings_slab);
 }

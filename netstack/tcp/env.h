@@ -15,11 +15,13 @@
 
 struct rill_tcb;
 struct rill_tcp_cc;
+struct rill_fast_open;
 struct rill_tcp_env;
+struct rill_tcp_trace;
 
 /* Where a segment goes, and how. */
 struct rill_tcp_xmit {
-	const struct rill_tcb *tcb; /* NULL: no connection sends it */
+	const struct rill_tcb *tcb; /* NULL: no connection sends it, or it is half open */
 	const struct rill_ip *src;
 	const struct rill_ip *dst;
 	uint8_t tos; /* DSCP, and the ECN field (enum rill_ecn) in the lowest two bits */
@@ -63,9 +65,12 @@ struct rill_tcp_params {
 	uint32_t initial_window;	 /* segments: 10 (RFC 6928) */
 	uint32_t initial_recv_window;	 /* bytes offered in a SYN; 0: as much as there is */
 	uint32_t challenge_acks_per_sec; /* 1,000: RFC 5961, 7 */
-	uint64_t mem_max;		 /* bytes of packet buffers for all queues; 0: no bound */
-	uint16_t mtu;			 /* 1500: of the IP layer */
-	uint16_t mtu_min;		 /* 552: below it no router's word is believed (RFC 1191) */
+	uint32_t trace_blocks;	/* 1,024 connections in trouble are traced at once, see trace.h */
+	uint32_t syn_cache_max; /* 8,192 half-open connections; then SYN cookies (RFC 4987) */
+	uint32_t syn_cache_prefix_max; /* 2,048 of them from one remote network */
+	uint64_t mem_max;	       /* bytes of packet buffers for all queues; 0: no bound */
+	uint16_t mtu;		       /* 1500: of the IP layer */
+	uint16_t mtu_min;	       /* 552: below it no router's word is believed (RFC 1191) */
 	uint8_t syn_retries;	/* 7: gives up after 247 s; R2 for SYN is >= 3 min (MUST-23) */
 	uint8_t synack_retries; /* 5: gives up after 63 s */
 	uint8_t data_retries;	/* 15: gives up after about 15 min; R2 >= 100 s (SHLD-11) */
@@ -74,6 +79,8 @@ struct rill_tcp_params {
 	uint8_t quick_acks;	/* 16: first segments that are acknowledged at once */
 	uint8_t window_scale;	/* 0xff: chosen by recv_buffer_max; else this one is offered */
 	uint8_t ecn;		/* enum rill_tcp_ecn_policy */
+	uint8_t prefix4_len;	/* 24: which bits of an address make a remote network */
+	uint8_t prefix6_len;	/* 56 */
 	bool nodelay;		/* Nagle off */
 	bool no_timestamps;
 	bool no_window_scale;
@@ -83,7 +90,10 @@ struct rill_tcp_params {
 	bool no_frto;
 	bool no_autotune;
 	bool no_pacing;
+	bool pace_all;	     /* loss-based algorithms too, see pace.h */
 	bool no_mtu_probing; /* RFC 4821, on black holes only */
+	bool no_syn_cookies; /* the oldest half-open connection makes room instead */
+	bool syn_cookies_always;
 	bool fast_open_client, fast_open_server;
 	bool fast_open_no_cookie;
 	bool synack_offers_all; /* of a simultaneous open: options that the peer did not offer, too
@@ -159,8 +169,11 @@ struct rill_tcp_env {
 	struct rill_hash_key secret;	   /* of sequence numbers, timestamp offsets and cookies */
 	bool csum_offload;		   /* the NIC fills in checksums */
 	uint32_t challenge_sent;	   /* in the current second */
+	uint32_t challenge_limit;	   /* of it */
 	uint64_t challenge_since_ns;
 	uint64_t mem_used; /* bytes of buffers in all queues, counted by the size of the buffer */
+	struct rill_tcp_trace *trace;	  /* made at the first event, see trace.h */
+	struct rill_fast_open *fast_open; /* the caller's (fastopen.h); NULL: no Fast Open */
 	struct rill_slab xfers;
 	struct rill_slab settings_slab;
 	struct rill_tcp_stats stats;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ICMP errors about segments of ours (RFC 9293, 3.9.2.2; RFC 5927). */
+#include "netstack/tcp/mtu.h"
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/tcb.h"
@@ -42,12 +43,5 @@ void rill_tcb_icmp_too_big(struct rill_tcb *tcb, uint16_t mtu, uint32_t seq)
 	if ((tcb->flags & RILL_TCB_TIMESTAMPS) != 0)
 		headers += RILL_TCP_TIMESTAMPS_LEN;
 	mss = (uint16_t)(RILL_MAX(mtu, (uint16_t)PATH_MTU_MIN) - headers);
-	if (mss >= tcb->snd_mss)
-		return;
-	tcb->snd_mss = mss;
-	/*
-	 * Whatever was larger is lost, though not to congestion: again from the start, cwnd as it
-	 * is.
-	 */
-	rill_sendq_rewind(tcb);
+	rill_tcp_mss_decrease(tcb, mss);
 }

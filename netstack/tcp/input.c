@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/input.h"
 
+#include "netstack/tcp/reass.h"
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/seq.h"
 
@@ -38,14 +39,17 @@ static enum rill_drop (*const by_state[RILL_TCP_STATE_COUNT])(struct rill_tcp_rx
 static bool predicted(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg)
 {
 	const uint32_t special =
-		RILL_TCB_RECOVERY | RILL_TCB_FIN_SEEN | RILL_TCB_RCV_SHUT | RILL_TCB_PERSIST;
+		RILL_TCB_FIN_SEEN | RILL_TCB_RCV_SHUT | RILL_TCB_ACCECN | RILL_TCB_ECE_DUE;
 	bool stamped = (seg->opt.present & RILL_TCP_OPT_TIMESTAMPS) != 0;
 
 	if (tcb->state != RILL_TCP_ESTABLISHED || (tcb->flags & special) != 0)
 		return false;
-	if ((seg->flags & ~(uint8_t)RILL_TCP_PSH) != RILL_TCP_ACK)
+	if (tcb->timer == RILL_TCP_TIMER_PERSIST || tcb->snd_wnd == 0 ||
+	    (seg->opt.present & RILL_TCP_OPT_SACK) != 0)
 		return false;
-	if (seg->seq != tcb->rcv_nxt || seg->len > tcb->rcv_wnd || tcb->reass.first)
+	if ((seg->flags & ~(uint8_t)RILL_TCP_PSH) != RILL_TCP_ACK || seg->ecn == RILL_ECN_CE)
+		return false;
+	if (seg->seq != tcb->rcv_nxt || seg->len > tcb->rcv_wnd || !rill_reass_empty(tcb))
 		return false;
 	if (rill_seq_lt(seg->seq, tcb->snd_wl1))
 		return false;
@@ -86,6 +90,8 @@ enum rill_drop rill_tcb_input(struct rill_tcb *tcb, struct rill_tcp_env *env,
 		drop = input_predicted(&rx);
 	else
 		drop = by_state[tcb->state](&rx);
+	if (drop == RILL_DROP_NONE)
+		tcb->last_recv_ns = now;
 	if (rx.b)
 		env->ops->put(env, rx.b);
 	return drop;

@@ -1,49 +1,57 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The ACK field (RFC 9293, 3.10.7.4, fifth; RFC 5681; RFC 5961, 5). */
+#include "netstack/tcp/autotune.h"
+#include "netstack/tcp/autotune.h"
 #include "netstack/tcp/cc.h"
 #include "netstack/tcp/challenge.h"
+#include "netstack/tcp/ecn.h"
 #include "netstack/tcp/input.h"
+#include "netstack/tcp/mtu.h"
+#include "netstack/tcp/pace.h"
+#include "netstack/tcp/rate.h"
 #include "netstack/tcp/recovery.h"
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/rtt.h"
-#include "netstack/tcp/sendq.h"
+#include "netstack/tcp/rtx_timer.h"
+#include "netstack/tcp/sack.h"
 #include "netstack/tcp/timewait.h"
 
 /*
  * Prefers the clock of our own over echoed timestamps, which are coarser. Those serve for segments
  * that were sent twice, since they tell which one is answered (RFC 7323, 4.1).
  */
-static void measure_rtt(struct rill_tcp_rx *rx, const struct rill_sendq_acked *acked,
-			uint32_t flight)
+static void measure_rtt(const struct rill_tcp_rx *rx, struct rill_tcp_acked *a, uint32_t out)
 {
 	struct rill_tcb *tcb = rx->tcb;
-	const struct rill_tcp_options_seen *o = &rx->seg->opt;
 	int32_t elapsed_ms;
 
-	if (acked->sent_ns) {
-		rill_tcp_rtt_sample(tcb, rx->env, rx->now - acked->sent_ns, flight);
+	if (a->resent)
+		a->rtt_ns = 0;
+	if (a->rtt_ns != 0) {
+		rill_tcp_rtt_sample(tcb, rx->env, a->rtt_ns, out);
+		rill_tcp_min_rtt_sample(tcb, rx->env, a->rtt_ns, a->now);
 		return;
 	}
-	if ((tcb->flags & RILL_TCB_TIMESTAMPS) == 0 ||
-	    (o->present & RILL_TCP_OPT_TIMESTAMPS) == 0 || o->tsecr == 0)
+	if (!a->advanced || !a->has_tsecr)
 		return;
 	/* An answer to the original, come after the timeout: that wait was not the path's. */
-	if (acked->resent && rill_seq_lt(o->tsecr, tcb->rtx_ts))
+	if (a->resent && (tcb->x->flags & RILL_XF_UNDO_TS) != 0 &&
+	    rill_seq_lt(a->tsecr, tcb->x->undo_ts))
 		return;
-	elapsed_ms = (int32_t)(rill_tcp_ts_now(tcb, rx->now) - o->tsecr);
+	elapsed_ms = (int32_t)(rill_tcp_ts_now(tcb, rx->now) - a->tsecr);
 	if (elapsed_ms >= 0)
-		rill_tcp_rtt_sample(tcb, rx->env, (uint64_t)elapsed_ms * RILL_MS, flight);
+		rill_tcp_rtt_sample(tcb, rx->env, (uint64_t)elapsed_ms * RILL_MS, out);
 }
 
 /*
  * cwnd grows only while it is what holds the sender back: unused window proves nothing (RFC 7661,
  * 1).
  */
-static bool cwnd_limited(const struct rill_tcb *tcb, uint32_t flight)
+static bool cwnd_limited(const struct rill_tcb *tcb, uint32_t out)
 {
 	if (tcb->cwnd < tcb->ssthresh)
-		return tcb->cwnd < 2 * flight;
-	return tcb->cwnd <= flight + 2 * (uint32_t)tcb->snd_mss;
+		return tcb->cwnd < 2 * out;
+	return tcb->cwnd <= out + 2 * (uint32_t)tcb->snd_mss;
 }
 
 static void wake_writer(struct rill_tcb *tcb, uint32_t room_before)
@@ -54,36 +62,125 @@ static void wake_writer(struct rill_tcb *tcb, uint32_t room_before)
 		tcb->events |= RILL_TCB_WRITABLE;
 }
 
-void rill_tcp_ack_advance(struct rill_tcp_rx *rx)
+static void begin(const struct rill_tcp_rx *rx, struct rill_tcp_acked *a)
+{
+	const struct rill_tcb *tcb = rx->tcb;
+	const struct rill_tcp_options_seen *o = &rx->seg->opt;
+
+	*a = (struct rill_tcp_acked){
+		.now = rx->now,
+		.prior_una = tcb->snd_una,
+		.prior_pipe = rill_tcp_pipe(tcb),
+		.prior_lost = tcb->x->lost_total,
+		.tsecr = o->tsecr,
+		.has_tsecr = (tcb->flags & RILL_TCB_TIMESTAMPS) != 0 &&
+			     (o->present & RILL_TCP_OPT_TIMESTAMPS) != 0 && o->tsecr != 0,
+	};
+}
+
+/* SND.UNA moves to ack. */
+static void advance(const struct rill_tcp_rx *rx, uint32_t ack, struct rill_tcp_acked *a)
 {
 	struct rill_tcb *tcb = rx->tcb;
-	uint32_t ack = rx->seg->ack;
-	uint32_t flight = tcb->snd_rtx - tcb->snd_una;
-	uint32_t room_before = rill_sendq_room(tcb);
-	struct rill_sendq_acked acked = rill_sendq_ack(tcb, rx->env, ack);
-	bool restart = true;
 
+	a->advanced = true;
+	rill_sendq_ack(tcb, rx->env, ack, a);
 	tcb->snd_una = ack;
-	tcb->snd_rtx = rill_seq_max(tcb->snd_rtx, ack);
-	measure_rtt(rx, &acked, flight);
-	tcb->dup_acks = 0;
+	tcb->bytes_acked += a->bytes;
 	tcb->rtx_count = 0;
 	tcb->backoff = 0;
-	if ((tcb->flags & RILL_TCB_RECOVERY) != 0)
-		restart = rill_tcp_recovery_on_ack(tcb, acked.bytes);
-	else
-		tcb->cc->on_ack(tcb, &(struct rill_tcp_cc_ack){
-					     .now_ns = rx->now,
-					     .acked = acked.bytes,
-					     .cwnd_limited = cwnd_limited(tcb, flight),
-				     });
 	/* "recover" follows, lest it come to lie ahead again once 2 GiB are sent without a loss. */
 	if (rill_seq_gt(ack, tcb->recover))
 		tcb->recover = ack - 1;
-	/* RFC 6298, 5.2 and 5.3: output sets it again if something is still outstanding. */
-	if (restart || ack == tcb->snd_nxt)
-		tcb->rtx_at = RILL_FOREVER;
-	wake_writer(tcb, room_before);
+	if ((tcb->flags & RILL_TCB_URG_OUT) != 0 && rill_seq_geq(ack, tcb->snd_up))
+		tcb->flags &= ~(uint32_t)RILL_TCB_URG_OUT;
+	if (RILL_UNLIKELY(tcb->x->mss_before != 0))
+		rill_tcp_mtu_on_ack(tcb, rx->env);
+}
+
+/* A round trip is over when something arrives that was sent after the last one was over. */
+static bool round_starts(struct rill_tcp_xfer *x, const struct rill_tcp_rate *rs)
+{
+	if (!rs->valid || rs->prior_delivered < x->round_delivered)
+		return false;
+	x->round_delivered = x->delivered;
+	return true;
+}
+
+/* After the scoreboard and recovery: cwnd. */
+static void control(const struct rill_tcp_rx *rx, struct rill_tcp_acked *a, uint32_t out,
+		    bool was_in_recovery)
+{
+	struct rill_tcb *tcb = rx->tcb;
+	struct rill_tcp_xfer *x = tcb->x;
+	struct rill_tcp_ecn_feedback ecn = rill_tcp_ecn_on_ack(tcb, rx->seg, a->delivered);
+
+	if (ecn.ece && !tcb->cc->needs_ecn)
+		rill_tcp_on_ece(tcb, rx->env, rx->now);
+	tcb->cc->on_ack(
+		tcb, &(struct rill_tcp_cc_ack){
+			     .now_ns = rx->now,
+			     .acked = a->bytes,
+			     .delivered = a->delivered,
+			     .lost = (uint32_t)(x->lost_total - a->prior_lost),
+			     .flight = a->prior_pipe,
+			     .rtt_ns = a->rtt_ns,
+			     .ce_delivered = ecn.ce_delivered,
+			     .ece = ecn.ece,
+			     .cwnd_limited = cwnd_limited(tcb, out),
+			     .in_recovery = was_in_recovery || x->ca_state >= RILL_TCP_CA_RECOVERY,
+			     .round_start = round_starts(x, &a->rate),
+			     .rate = a->rate,
+		     });
+	rill_tcp_pace_update(tcb, rx->env);
+}
+
+/*
+ * RFC 6298, 5.2 and 5.3. Without SACK only the first partial ACK: after many losses a timeout is
+ * quicker than one hole for each round trip ("impatient", RFC 6582, 4).
+ */
+static void restart_timer(struct rill_tcb *tcb, uint32_t flags_before, uint64_t now)
+{
+	if (tcb->x->ca_state == RILL_TCP_CA_RECOVERY && (tcb->flags & RILL_TCB_SACK) == 0 &&
+	    (flags_before & RILL_XF_PARTIAL_ACKED) != 0)
+		return;
+	rill_tcp_rtx_restart(tcb, now);
+}
+
+/* Everything that an ACK tells the sender, but for the window. */
+static void learn(struct rill_tcp_rx *rx, uint32_t ack, bool dup)
+{
+	struct rill_tcb *tcb = rx->tcb;
+	struct rill_tcp_xfer *x = tcb->x;
+	bool blocks = (rx->seg->opt.present & RILL_TCP_OPT_SACK) != 0;
+	uint32_t out = tcb->snd_nxt - tcb->snd_una;
+	uint32_t room = rill_sendq_room(tcb);
+	uint32_t flags = x->flags;
+	bool in_recovery = x->ca_state >= RILL_TCP_CA_RECOVERY;
+	struct rill_tcp_acked a;
+
+	begin(rx, &a);
+	a.dup = dup;
+	if (rill_seq_gt(ack, tcb->snd_una))
+		advance(rx, ack, &a);
+	if (RILL_UNLIKELY(blocks) && (tcb->flags & RILL_TCB_SACK) != 0)
+		rill_tcp_sack_input(tcb, rx->env, rx->seg, &a);
+	measure_rtt(rx, &a, out);
+	rill_tcp_rate_finish(tcb, rx->now, &a.rate);
+	if (RILL_UNLIKELY(blocks || dup || !rill_tcp_recovery_idle(tcb)))
+		rill_tcp_recovery_on_ack(tcb, rx->env, ack, &a);
+	if (a.advanced || a.delivered > 0)
+		control(rx, &a, out, in_recovery);
+	if (!a.advanced)
+		return;
+	restart_timer(tcb, flags, rx->now);
+	rill_tcp_autotune_on_ack(tcb, rx->env);
+	wake_writer(tcb, room);
+}
+
+void rill_tcp_ack_advance(struct rill_tcp_rx *rx)
+{
+	learn(rx, rx->seg->ack, false);
 }
 
 /* RFC 5681, 2: what makes an ACK a duplicate one. */
@@ -92,14 +189,14 @@ static bool is_duplicate(const struct rill_tcp_rx *rx)
 	const struct rill_tcb *tcb = rx->tcb;
 	const struct rill_tcp_seg *seg = rx->seg;
 
-	return tcb->snd_rtx != tcb->snd_una && !rx->had_data && (seg->flags & RILL_TCP_FIN) == 0 &&
+	return !rx->had_data && (seg->flags & RILL_TCP_FIN) == 0 &&
 	       (uint32_t)seg->wnd << tcb->snd_wscale == tcb->snd_wnd;
 }
 
 /* The peer is alive: probing a closed window may go on for ever (RFC 9293, MUST-37). */
 static void probe_answered(struct rill_tcb *tcb)
 {
-	if ((tcb->flags & RILL_TCB_PERSIST) != 0)
+	if (tcb->timer == RILL_TCP_TIMER_PERSIST || tcb->snd_wnd == 0)
 		tcb->rtx_count = 0;
 }
 
@@ -142,6 +239,20 @@ static void after_fin_acked(struct rill_tcp_rx *rx)
 	}
 }
 
+/* SACK blocks tell something even when nothing is outstanding: what arrived twice. */
+static void news(struct rill_tcp_rx *rx)
+{
+	struct rill_tcb *tcb = rx->tcb;
+	bool outstanding = tcb->snd_una != tcb->snd_nxt;
+	bool dup = outstanding && rx->seg->ack == tcb->snd_una && is_duplicate(rx);
+
+	if (dup)
+		rill_counter_add(&rx->env->stats.dup_acks_in, 1);
+	if (dup || (outstanding && rill_seq_gt(rx->seg->ack, tcb->snd_una)) ||
+	    (rx->seg->opt.present & RILL_TCP_OPT_SACK) != 0)
+		learn(rx, rx->seg->ack, dup);
+}
+
 /* SYN-RECEIVED: either the ACK of our SYN, or a segment of some other connection. */
 static enum rill_drop ack_of_syn(struct rill_tcp_rx *rx)
 {
@@ -170,10 +281,8 @@ enum rill_drop rill_tcp_input_ack(struct rill_tcp_rx *rx)
 		return RILL_DROP_TCP_ACK;
 	}
 	probe_answered(tcb);
-	if (rill_seq_gt(seg->ack, tcb->snd_una))
-		rill_tcp_ack_advance(rx);
-	else if (seg->ack == tcb->snd_una && is_duplicate(rx))
-		rill_tcp_on_dup_ack(tcb, rx->env);
+	if (tcb->x)
+		news(rx);
 	if (rill_seq_geq(seg->ack, tcb->snd_una))
 		update_window(tcb, seg);
 	after_fin_acked(rx);

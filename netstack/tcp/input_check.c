@@ -3,8 +3,10 @@
  * What a segment must pass before its ACK and its data count (RFC 9293, 3.10.7.4, first to fourth).
  */
 #include "netstack/tcp/challenge.h"
+#include "netstack/tcp/ecn.h"
 #include "netstack/tcp/input.h"
 #include "netstack/tcp/reset.h"
+#include "netstack/tcp/sack_out.h"
 #include "netstack/tcp/seq.h"
 #include "netstack/tcp/timewait.h"
 
@@ -106,7 +108,9 @@ static bool repeated_syn(struct rill_tcp_rx *rx)
 		seg->seq++;
 		return false;
 	}
-	tcb->snd_rtx = tcb->iss; /* the SYN-ACK was lost */
+	tcb->flags |= RILL_TCB_SYN_DUE; /* the SYN-ACK was lost */
+	/* The peer may have come to doubt that ECN gets through. */
+	rill_tcp_ecn_on_syn(tcb, rx->env, seg);
 	return true;
 }
 
@@ -114,6 +118,10 @@ static void answer_unacceptable(struct rill_tcp_rx *rx)
 {
 	struct rill_tcb *tcb = rx->tcb;
 
+	/* RFC 2883, 4: what comes twice is told of. */
+	if (rill_seq_lt(rx->seg->seq, tcb->rcv_nxt))
+		rill_tcp_dsack_note(tcb, rx->env, rx->seg->seq,
+				    rill_seq_min(rx->seg->seq + rx->seg->len, tcb->rcv_nxt));
 	if (tcb->state == RILL_TCP_TIME_WAIT && (rx->seg->flags & RILL_TCP_FIN) != 0)
 		rill_tcp_time_wait(tcb, rx->env, rx->now);
 	/* Two ends that disagree must not ACK each other's ACKs for ever. */
@@ -133,7 +141,9 @@ static void trim(struct rill_tcp_rx *rx)
 	if (rill_seq_lt(seg->seq, tcb->rcv_nxt)) {
 		uint32_t old = RILL_MIN(tcb->rcv_nxt - seg->seq, seg->len);
 
+		rill_tcp_dsack_note(tcb, rx->env, seg->seq, seg->seq + old);
 		rill_buf_pull(rx->b, old);
+		seg->urg = seg->urg > old ? (uint16_t)(seg->urg - old) : 0;
 		seg->len -= old;
 		seg->seq += old;
 		tcb->flags |= RILL_TCB_ACK_NOW;
@@ -172,6 +182,7 @@ enum rill_drop rill_tcp_input_check(struct rill_tcp_rx *rx)
 							   : RILL_DROP_TCP_WINDOW;
 	}
 	rill_tcp_note_timestamp(rx);
+	rill_tcp_ecn_on_segment(rx);
 	trim(rx);
 	return RILL_DROP_NONE;
 }

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Payload and FIN (RFC 9293, 3.10.7.4, seventh and eighth), and when to acknowledge them (RFC 5681,
- * 4.2).
- */
+/* Payload and FIN (RFC 9293, 3.10.7.4, seventh and eighth). */
+#include "netstack/tcp/ack.h"
+#include "netstack/tcp/autotune.h"
 #include "netstack/tcp/input.h"
+#include "netstack/tcp/mem.h"
 #include "netstack/tcp/reass.h"
 #include "netstack/tcp/recvq.h"
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/seq.h"
 #include "netstack/tcp/timewait.h"
+#include "netstack/tcp/urgent.h"
 
 void rill_tcp_deliver(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b)
 {
+	if (RILL_UNLIKELY((tcb->flags & RILL_TCB_URG_IN) != 0))
+		rill_tcp_urgent_on_data(tcb, b, tcb->rcv_nxt);
 	tcb->rcv_nxt += b->len;
 	tcb->rcv_wnd -= RILL_MIN(b->len, tcb->rcv_wnd);
 	tcb->bytes_received += b->len;
@@ -23,32 +26,14 @@ void rill_tcp_deliver(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ril
 	tcb->events |= RILL_TCB_READABLE;
 }
 
-static void delay_ack(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now)
-{
-	uint32_t two = 2 * (uint32_t)tcb->rcv_mss;
-
-	if (tcb->quick_acks > 0) {
-		/* The peer is in slow start: each ACK lets it grow. */
-		tcb->quick_acks--;
-		tcb->flags |= RILL_TCB_ACK_NOW;
-	} else if (tcb->rcv_nxt - tcb->last_ack_sent >= two || tcb->rcv_wnd < two) {
-		/* Two full segments, or the peer may be waiting for window rather than for us. */
-		tcb->flags |= RILL_TCB_ACK_NOW;
-	} else if (tcb->ack_at == RILL_FOREVER) {
-		tcb->ack_at = now + env->params.delack_us * RILL_US;
-	}
-}
-
 void rill_tcp_data_in_order(struct rill_tcp_rx *rx)
 {
-	struct rill_tcb *tcb = rx->tcb;
 	uint32_t len = rx->seg->len;
 
-	if (len > tcb->rcv_mss)
-		tcb->rcv_mss = (uint16_t)RILL_MIN(len, (uint32_t)tcb->mss_ours);
-	rill_tcp_deliver(tcb, rx->env, rx->b);
+	rill_tcp_deliver(rx->tcb, rx->env, rx->b);
 	rx->b = NULL;
-	delay_ack(tcb, rx->env, rx->now);
+	rill_tcp_autotune_on_data(rx);
+	rill_tcp_ack_on_data(rx, len);
 }
 
 /* Fills a gap, or is simply next. */
@@ -57,7 +42,7 @@ static void in_order(struct rill_tcp_rx *rx)
 	struct rill_tcb *tcb = rx->tcb;
 
 	rill_tcp_data_in_order(rx);
-	if (!tcb->reass.first)
+	if (rill_reass_empty(tcb))
 		return;
 	rill_reass_deliver(tcb, rx->env);
 	/*
@@ -71,11 +56,16 @@ static void in_order(struct rill_tcp_rx *rx)
 static enum rill_drop out_of_order(struct rill_tcp_rx *rx)
 {
 	struct rill_tcb *tcb = rx->tcb;
-	enum rill_drop drop;
+	enum rill_drop drop = RILL_DROP_TCP_REASSEMBLY;
 
 	rill_counter_add(&rx->env->stats.out_of_order, 1);
-	drop = rill_reass_insert(tcb, rx->env, rx->b, rx->seg->seq);
-	rx->b = NULL;
+	tcb->rcv_ooo++;
+	if (rill_tcp_mem_full(rx->env))
+		rill_reass_prune(tcb, rx->env);
+	else if (rill_tcp_xfer_get(tcb, rx->env, rx->now)) {
+		drop = rill_reass_insert(tcb, rx->env, rx->b, rx->seg->seq);
+		rx->b = NULL;
+	}
 	/* One duplicate ACK each: three of them tell the sender, more keep it sending. */
 	if (tcb->dup_acks_due < UINT16_MAX)
 		tcb->dup_acks_due++;
@@ -103,7 +93,7 @@ static void note_fin(struct rill_tcp_rx *rx)
 	} else if ((seg->flags & RILL_TCP_FIN) != 0) {
 		tcb->fin_seq = seg->seq + seg->len;
 		/* Bytes queued behind it contradict it: then the FIN is the liar's. */
-		if (!tcb->reass.last || rill_seq_leq(rill_reass_end(tcb->reass.last), tcb->fin_seq))
+		if (rill_seq_leq(rill_reass_limit(tcb), tcb->fin_seq))
 			tcb->flags |= RILL_TCB_FIN_SEEN;
 	}
 }
@@ -130,6 +120,8 @@ enum rill_drop rill_tcp_input_data(struct rill_tcp_rx *rx)
 	struct rill_tcp_seg *seg = rx->seg;
 	enum rill_drop drop = RILL_DROP_NONE;
 
+	if ((seg->flags & RILL_TCP_URG) != 0 && peer_may_send(tcb))
+		rill_tcp_urgent_on_segment(rx);
 	if (seg->len == 0 && (seg->flags & RILL_TCP_FIN) == 0)
 		return RILL_DROP_NONE;
 	if (!peer_may_send(tcb)) {

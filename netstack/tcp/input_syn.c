@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The handshake: LISTEN, SYN-SENT, and the way from there to ESTABLISHED. */
 #include "netstack/tcp/cc.h"
+#include "netstack/tcp/ecn.h"
+#include "netstack/tcp/fastopen.h"
 #include "netstack/tcp/input.h"
 #include "netstack/tcp/isn.h"
+#include "netstack/tcp/keepalive.h"
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/rtt.h"
 #include "netstack/tcp/seq.h"
@@ -57,7 +60,12 @@ static void take_syn(struct rill_tcb *tcb, const struct rill_tcp_env *env,
 	} else {
 		tcb->flags &= ~(uint32_t)RILL_TCB_TIMESTAMPS;
 	}
+	if ((o->present & RILL_TCP_OPT_SACK_PERMITTED) != 0 && !env->params.no_sack)
+		tcb->flags |= RILL_TCB_SACK;
+	else
+		tcb->flags &= ~(uint32_t)RILL_TCB_SACK;
 	take_mss(tcb, o);
+	rill_tcp_ecn_on_syn(tcb, env, seg);
 	tcb->snd_wnd = seg->wnd; /* never scaled in a SYN */
 	tcb->max_snd_wnd = seg->wnd;
 	tcb->snd_wl1 = seg->seq;
@@ -68,6 +76,9 @@ static void handshake_rtt(struct rill_tcp_rx *rx)
 {
 	struct rill_tcb *tcb = rx->tcb;
 
+	/* Nobody remembers when a SYN cookie went out. */
+	if (tcb->last_send_ns == 0)
+		return;
 	if ((tcb->flags & RILL_TCB_SYN_RESENT) == 0)
 		rill_tcp_rtt_sample(tcb, rx->env, rx->now - tcb->last_send_ns, 0);
 	else
@@ -83,8 +94,12 @@ void rill_tcp_established(struct rill_tcp_rx *rx)
 	uint8_t shift = (seg->flags & RILL_TCP_SYN) != 0 ? 0 : tcb->snd_wscale;
 
 	handshake_rtt(rx);
-	tcb->snd_una = seg->ack;
-	tcb->snd_rtx = tcb->snd_nxt;
+	if ((seg->flags & RILL_TCP_SYN) == 0)
+		rill_tcp_ecn_on_handshake_ack(tcb, seg);
+	if ((seg->flags & RILL_TCP_SYN) != 0)
+		rill_tcp_fast_open_on_synack(tcb, rx->env, seg);
+	/* What was sent behind an early SYN-ACK is acknowledged in its turn. */
+	tcb->snd_una = rill_tcp_is_early(tcb) ? tcb->iss + 1 : seg->ack;
 	tcb->recover = tcb->iss;
 	tcb->snd_wnd = (uint32_t)seg->wnd << shift;
 	tcb->max_snd_wnd = RILL_MAX(tcb->max_snd_wnd, tcb->snd_wnd);
@@ -98,17 +113,22 @@ void rill_tcp_established(struct rill_tcp_rx *rx)
 	}
 	tcb->state = (tcb->flags & RILL_TCB_FIN_QUEUED) != 0 ? RILL_TCP_FIN_WAIT_1
 							     : RILL_TCP_ESTABLISHED;
-	tcb->events |= RILL_TCB_WRITABLE | (passive ? RILL_TCB_ACCEPTABLE : RILL_TCB_CONNECTED);
+	tcb->events |= RILL_TCB_WRITABLE;
+	if (!rill_tcp_is_early(tcb))
+		tcb->events |= passive ? RILL_TCB_ACCEPTABLE : RILL_TCB_CONNECTED;
 	if (passive)
 		rill_counter_add(&rx->env->stats.opened_passive, 1);
 	else
 		rill_counter_add(&rx->env->stats.opened_active, 1);
+	tcb->last_recv_ns = rx->now;
+	tcb->wait_at = RILL_MIN(tcb->wait_at, rill_tcp_keepalive_deadline(tcb, rx->now));
 }
 
 /* RFC 9293, 3.10.7.3, first: an ACK of what we did not send is a stranger's. */
 static bool ack_ok(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg)
 {
-	return rill_seq_gt(seg->ack, tcb->iss) && rill_seq_leq(seg->ack, tcb->snd_nxt);
+	return rill_seq_gt(seg->ack, tcb->iss) &&
+	       rill_seq_leq(seg->ack, tcb->snd_nxt + tcb->syn_data);
 }
 
 /* Both ends called at once (RFC 9293, figure 7): our SYN goes out again, with an ACK. */
@@ -117,7 +137,7 @@ static void simultaneous_open(struct rill_tcp_rx *rx)
 	struct rill_tcb *tcb = rx->tcb;
 
 	tcb->state = RILL_TCP_SYN_RCVD;
-	tcb->snd_rtx = tcb->iss;
+	tcb->flags |= RILL_TCB_SYN_DUE;
 	tcb->rtx_at = RILL_FOREVER;
 }
 
@@ -169,16 +189,23 @@ enum rill_drop rill_tcp_listen_check(struct rill_tcp_env *env, const struct rill
 	return RILL_DROP_NONE;
 }
 
+void rill_tcb_accept_as(struct rill_tcb *tcb, struct rill_tcp_env *env,
+			const struct rill_tcp_seg *seg, uint32_t iss, uint64_t now)
+{
+	RILL_ASSERT(tcb->state == RILL_TCP_CLOSED);
+	rill_tcb_open(tcb, env, iss);
+	tcb->state = RILL_TCP_SYN_RCVD;
+	tcb->flags |= RILL_TCB_PASSIVE;
+	take_syn(tcb, env, seg, now);
+	rill_tcp_fast_open_on_syn(tcb, env, seg);
+}
+
 void rill_tcb_accept(struct rill_tcb *tcb, struct rill_tcp_env *env, const struct rill_tcp_seg *seg,
 		     const struct rill_tcb *old, uint64_t now)
 {
 	uint32_t isn = rill_tcp_isn(env, tcb, now);
 
-	RILL_ASSERT(tcb->state == RILL_TCP_CLOSED);
-	rill_tcb_open(tcb, env, old ? rill_tcp_time_wait_iss(old, isn) : isn);
-	tcb->state = RILL_TCP_SYN_RCVD;
-	tcb->flags |= RILL_TCB_PASSIVE;
-	take_syn(tcb, env, seg, now);
+	rill_tcb_accept_as(tcb, env, seg, old ? rill_tcp_time_wait_iss(old, isn) : isn, now);
 }
 
 void rill_tcb_connect(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
@@ -188,4 +215,9 @@ void rill_tcb_connect(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t n
 	tcb->state = RILL_TCP_SYN_SENT;
 	if (!env->params.no_timestamps)
 		tcb->flags |= RILL_TCB_TIMESTAMPS;
+	if (!env->params.no_sack)
+		tcb->flags |= RILL_TCB_SACK;
+	rill_tcp_ecn_ask(tcb, env);
+	if (!env->fast_open || !env->params.fast_open_client)
+		tcb->flags &= ~(uint32_t)RILL_TCB_FAST_OPEN;
 }

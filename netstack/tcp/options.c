@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/options.h"
 
+#include "netstack/tcp/seq.h"
 #include "netstack/wire/bytes.h"
+
+#include <string.h>
 
 enum kind {
 	KIND_EOL = 0,
@@ -9,8 +12,14 @@ enum kind {
 	KIND_MSS = 2,
 	KIND_WSCALE = 3,
 	KIND_SACK_PERMITTED = 4,
+	KIND_SACK = 5,
 	KIND_TIMESTAMPS = 8,
+	KIND_USER_TIMEOUT = 28,
+	KIND_FAST_OPEN = 34,
 };
+
+/* RFC 7413, 4.1.1: shorter or longer cookies are none. */
+#define FAST_OPEN_MIN 4
 
 /* Two no-operations, kind 8, length 10: what nearly every segment carries, in one compare. */
 #define TIMESTAMPS_WORD 0x0101080au
@@ -22,22 +31,77 @@ static void read_timestamps(const uint8_t *p, struct rill_tcp_options_seen *o)
 	o->tsecr = rill_load_be32(p + 4);
 }
 
-/* An option with a wrong length for its kind is as good as an unknown one. */
+/* RFC 2018, 3. Blocks that are empty or run backwards say nothing, so they are left out. */
+static void read_sack(const uint8_t *p, uint8_t n, struct rill_tcp_options_seen *o)
+{
+	o->sack_count = 0;
+	for (; n >= 8; p += 8, n = (uint8_t)(n - 8)) {
+		struct rill_tcp_sack_block k = {rill_load_be32(p), rill_load_be32(p + 4)};
+
+		if (rill_seq_lt(k.start, k.end) && o->sack_count < RILL_TCP_SACK_BLOCKS_MAX)
+			o->sack[o->sack_count++] = k;
+	}
+	if (o->sack_count > 0)
+		o->present |= RILL_TCP_OPT_SACK;
+}
+
+/* RFC 7413, 4.1.1. Without a cookie it asks for one. */
+static void read_fast_open(const uint8_t *p, uint8_t n, struct rill_tcp_options_seen *o)
+{
+	if (n != 0 && (n < FAST_OPEN_MIN || n > RILL_TCP_FAST_OPEN_MAX || n % 2 != 0))
+		return;
+	o->present |= RILL_TCP_OPT_FAST_OPEN;
+	o->fast_open_len = n;
+	memcpy(o->fast_open, p, n);
+}
+
+/* A shift beyond 14 must be used as 14 (RFC 7323, 2.3). */
+static void read_wscale(const uint8_t *p, struct rill_tcp_options_seen *o)
+{
+	o->present |= RILL_TCP_OPT_WSCALE;
+	o->wscale = p[0] > RILL_TCP_WSCALE_MAX ? RILL_TCP_WSCALE_MAX : p[0];
+}
+
+/* The kinds of one length only. An option with a wrong length is as good as an unknown one. */
+static const uint8_t length_of[] = {
+	[KIND_MSS] = 4,		[KIND_WSCALE] = 3,	 [KIND_SACK_PERMITTED] = 2,
+	[KIND_TIMESTAMPS] = 10, [KIND_USER_TIMEOUT] = 4,
+};
+
 static void read_option(const uint8_t *p, struct rill_tcp_options_seen *o)
 {
+	uint8_t kind = p[0];
 	uint8_t len = p[1];
 
-	if (p[0] == KIND_MSS && len == 4) {
+	if (kind < RILL_ARRAY_SIZE(length_of) && length_of[kind] != 0 && length_of[kind] != len)
+		return;
+	switch (kind) {
+	case KIND_MSS:
 		o->present |= RILL_TCP_OPT_MSS;
 		o->mss = rill_load_be16(p + 2);
-	} else if (p[0] == KIND_WSCALE && len == 3) {
-		/* a shift beyond 14 must be used as 14 (RFC 7323, 2.3) */
-		o->present |= RILL_TCP_OPT_WSCALE;
-		o->wscale = p[2] > RILL_TCP_WSCALE_MAX ? RILL_TCP_WSCALE_MAX : p[2];
-	} else if (p[0] == KIND_SACK_PERMITTED && len == 2) {
+		break;
+	case KIND_WSCALE:
+		read_wscale(p + 2, o);
+		break;
+	case KIND_SACK_PERMITTED:
 		o->present |= RILL_TCP_OPT_SACK_PERMITTED;
-	} else if (p[0] == KIND_TIMESTAMPS && len == 10) {
+		break;
+	case KIND_SACK:
+		if (len % 8 == 2)
+			read_sack(p + 2, (uint8_t)(len - 2), o);
+		break;
+	case KIND_TIMESTAMPS:
 		read_timestamps(p + 2, o);
+		break;
+	case KIND_USER_TIMEOUT:
+		o->present |= RILL_TCP_OPT_USER_TIMEOUT;
+		o->user_timeout = rill_load_be16(p + 2);
+		break;
+	case KIND_FAST_OPEN:
+		read_fast_open(p + 2, (uint8_t)(len - 2), o);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -65,9 +129,23 @@ void rill_tcp_options_parse(const uint8_t *p, uint32_t len, struct rill_tcp_opti
 static uint8_t *put_timestamps(uint8_t *p, const struct rill_tcp_options_seen *o)
 {
 	rill_store_be32(p, TIMESTAMPS_WORD);
+	/* Where both are offered, the one takes the place of the padding of the other. */
+	if ((o->present & RILL_TCP_OPT_SACK_PERMITTED) != 0) {
+		p[0] = KIND_SACK_PERMITTED;
+		p[1] = 2;
+	}
 	rill_store_be32(p + 4, o->tsval);
 	rill_store_be32(p + 8, o->tsecr);
 	return p + RILL_TCP_TIMESTAMPS_LEN;
+}
+
+static uint8_t *put_sack_permitted(uint8_t *p)
+{
+	*p++ = KIND_NOP;
+	*p++ = KIND_NOP;
+	*p++ = KIND_SACK_PERMITTED;
+	*p++ = 2;
+	return p;
 }
 
 static uint8_t *put_mss(uint8_t *p, uint16_t mss)
@@ -87,10 +165,43 @@ static uint8_t *put_wscale(uint8_t *p, uint8_t wscale)
 	return p;
 }
 
+static uint8_t *put_sack(uint8_t *p, const struct rill_tcp_options_seen *o)
+{
+	*p++ = KIND_NOP;
+	*p++ = KIND_NOP;
+	*p++ = KIND_SACK;
+	*p++ = (uint8_t)(2 + 8 * o->sack_count);
+	for (unsigned i = 0; i < o->sack_count; i++, p += 8) {
+		rill_store_be32(p, o->sack[i].start);
+		rill_store_be32(p + 4, o->sack[i].end);
+	}
+	return p;
+}
+
+static uint8_t *put_fast_open(uint8_t *p, const struct rill_tcp_options_seen *o)
+{
+	if (o->fast_open_len % 4 == 0) {
+		*p++ = KIND_NOP;
+		*p++ = KIND_NOP;
+	}
+	*p++ = KIND_FAST_OPEN;
+	*p++ = (uint8_t)(2 + o->fast_open_len);
+	memcpy(p, o->fast_open, o->fast_open_len);
+	return p + o->fast_open_len;
+}
+
+static uint8_t *put_user_timeout(uint8_t *p, uint16_t timeout)
+{
+	*p++ = KIND_USER_TIMEOUT;
+	*p++ = 4;
+	rill_store_be16(p, timeout);
+	return p + 2;
+}
+
 uint8_t rill_tcp_options_emit(uint8_t p[RILL_TCP_OPTIONS_MAX],
 			      const struct rill_tcp_options_seen *opt)
 {
-	uint8_t *start = p;
+	const uint8_t *start = p;
 
 	if (opt->present & RILL_TCP_OPT_MSS)
 		p = put_mss(p, opt->mss);
@@ -98,5 +209,14 @@ uint8_t rill_tcp_options_emit(uint8_t p[RILL_TCP_OPTIONS_MAX],
 		p = put_wscale(p, opt->wscale);
 	if (opt->present & RILL_TCP_OPT_TIMESTAMPS)
 		p = put_timestamps(p, opt);
+	else if (opt->present & RILL_TCP_OPT_SACK_PERMITTED)
+		p = put_sack_permitted(p);
+	if (opt->present & RILL_TCP_OPT_SACK)
+		p = put_sack(p, opt);
+	if (opt->present & RILL_TCP_OPT_FAST_OPEN)
+		p = put_fast_open(p, opt);
+	if ((opt->present & RILL_TCP_OPT_USER_TIMEOUT) && p - start <= RILL_TCP_OPTIONS_MAX - 4)
+		p = put_user_timeout(p, opt->user_timeout);
+	RILL_DEBUG_ASSERT(p - start <= RILL_TCP_OPTIONS_MAX);
 	return (uint8_t)(p - start);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* TCP options (RFC 9293, 3.1; RFC 7323; RFC 2018). */
+/* TCP options on the wire (RFC 9293, 3.1; RFC 7323, 2018, 7413, 5482). */
 #ifndef RILL_NETSTACK_TCP_OPTIONS_H
 #define RILL_NETSTACK_TCP_OPTIONS_H
 
@@ -11,7 +11,11 @@
  */
 void rill_tcp_options_parse(const uint8_t *p, uint32_t len, struct rill_tcp_options_seen *ret_opt);
 
-/* Writes the options named in opt->present, padded to words; returns their length. */
+/*
+ * Writes the options named in opt->present, padded to words; returns their length. MSS, window
+ * scale, SACK-permitted, timestamps and the longest cookie fit together; a user timeout is left out
+ * where it does not. SACK blocks: the caller has counted the room.
+ */
 uint8_t rill_tcp_options_emit(uint8_t p[RILL_TCP_OPTIONS_MAX],
 			      const struct rill_tcp_options_seen *opt);
 

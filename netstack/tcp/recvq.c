@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/recvq.h"
 
+#include "netstack/tcp/mem.h"
+
 #include <string.h>
 
 /*
@@ -15,16 +17,21 @@ uint32_t rill_recvq_bufs_max(const struct rill_tcb *tcb)
 	return tcb->rcv_buf_max / BUF_COST_MIN + BUFS_SPARE;
 }
 
+bool rill_recvq_mergeable(const struct rill_buf *last, const struct rill_buf *b)
+{
+	return rill_buf_tailroom(last) >= b->len && rill_buf_exclusive(last);
+}
+
 bool rill_recvq_merge(struct rill_tcp_env *env, struct rill_buf *last, struct rill_buf *b,
 		      bool force)
 {
 	if (b->len > MERGE_BYTES && !force)
 		return false;
-	if (rill_buf_tailroom(last) < b->len || !rill_buf_exclusive(last))
+	if (!rill_recvq_mergeable(last, b))
 		return false;
 	memcpy(last->data + last->len, b->data, b->len);
 	last->len += b->len;
-	env->ops->put(env, b);
+	rill_tcp_mem_put(env, b);
 	return true;
 }
 
@@ -34,6 +41,7 @@ void rill_recvq_push(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill
 	bool force = tcb->recvq.count >= rill_recvq_bufs_max(tcb);
 
 	tcb->rcv_queued += b->len;
+	rill_tcp_mem_take(env, b);
 	if (last && rill_recvq_merge(env, last, b, force))
 		return;
 	rill_buf_queue_push(&tcb->recvq, b);
@@ -51,18 +59,20 @@ uint32_t rill_recvq_copy(struct rill_tcb *tcb, struct rill_tcp_env *env, uint8_t
 		done += n;
 		rill_buf_pull(b, n);
 		if (b->len == 0)
-			env->ops->put(env, rill_buf_queue_pop(&tcb->recvq));
+			rill_tcp_mem_put(env, rill_buf_queue_pop(&tcb->recvq));
 	}
 	tcb->rcv_queued -= done;
 	return done;
 }
 
-struct rill_buf *rill_recvq_pop(struct rill_tcb *tcb)
+struct rill_buf *rill_recvq_pop(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
 	struct rill_buf *b = rill_buf_queue_pop(&tcb->recvq);
 
-	if (b)
-		tcb->rcv_queued -= b->len;
+	if (!b)
+		return NULL;
+	tcb->rcv_queued -= b->len;
+	rill_tcp_mem_release(env, b);
 	return b;
 }
 
@@ -70,13 +80,29 @@ void rill_recvq_clear(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
 	struct rill_buf *b;
 
-	while ((b = rill_recvq_pop(tcb)))
+	while ((b = rill_recvq_pop(tcb, env)))
 		env->ops->put(env, b);
+}
+
+/*
+ * While memory is low a connection may have so much under way that it goes on, and no more: four
+ * segments.
+ */
+static uint32_t window_max(const struct rill_tcb *tcb)
+{
+	uint32_t clamp = tcb->settings->window_clamp;
+	uint32_t max = clamp ? clamp : UINT32_MAX;
+
+	if (RILL_UNLIKELY((tcb->flags & RILL_TCB_MEM_HELD) != 0))
+		max = RILL_MIN(max, 4 * (uint32_t)tcb->rcv_mss);
+	return max;
 }
 
 static uint32_t free_bytes(const struct rill_tcb *tcb)
 {
-	return tcb->rcv_queued < tcb->rcv_buf_max ? tcb->rcv_buf_max - tcb->rcv_queued : 0;
+	uint32_t free = tcb->rcv_queued < tcb->rcv_buf_max ? tcb->rcv_buf_max - tcb->rcv_queued : 0;
+
+	return RILL_MIN(free, window_max(tcb));
 }
 
 /* Receiver SWS avoidance: the right edge moves in steps worth sending for (RFC 9293, 3.8.6.2.2). */
@@ -91,8 +117,13 @@ static uint32_t window_to_offer(const struct rill_tcb *tcb)
 uint16_t rill_recvq_window(struct rill_tcb *tcb, uint8_t shift)
 {
 	uint32_t unit_mask = (UINT32_C(1) << shift) - 1;
-	uint32_t wnd = RILL_MIN(window_to_offer(tcb), UINT32_C(0xffff) << shift);
+	uint32_t wnd;
 
+	/* What the first window is to be was decided when the connection opened. */
+	if (tcb->state <= RILL_TCP_SYN_RCVD && tcb->rcv_wnd != 0)
+		return (uint16_t)RILL_MIN(tcb->rcv_wnd, UINT32_C(0xffff));
+
+	wnd = RILL_MIN(window_to_offer(tcb), UINT32_C(0xffff) << shift);
 	/*
 	 * The edge that was offered must not move left (RFC 7323, 2.4), so a window that is no
 	 * multiple of the unit is rounded up where memory allows. Where it does not, what the peer

@@ -17,15 +17,14 @@ void rill_tcp_end(struct rill_tcb *tcb, struct rill_tcp_env *env, int error)
 {
 	tcb->state = RILL_TCP_CLOSED;
 	tcb->error = (int16_t)error;
-	rill_tcp_xfer_drop(tcb, env);
 	tcb->events |= RILL_TCB_CLOSED | RILL_TCB_READABLE | RILL_TCB_WRITABLE;
-	tcb->flags &= ~(uint32_t)(RILL_TCB_ACK_NOW | RILL_TCB_PROBE | RILL_TCB_REPEAT_HEAD |
-				  RILL_TCB_PERSIST | RILL_TCB_RECOVERY);
+	tcb->flags &= ~(uint32_t)(RILL_TCB_ACK_NOW | RILL_TCB_PROBE | RILL_TCB_SYN_DUE);
 	tcb->rtx_at = RILL_FOREVER;
 	tcb->ack_at = RILL_FOREVER;
 	tcb->wait_at = RILL_FOREVER;
 	rill_sendq_clear(tcb, env);
 	rill_reass_clear(tcb, env);
+	rill_tcp_xfer_drop(tcb, env);
 	if ((tcb->flags & RILL_TCB_ORPHAN) != 0)
 		rill_recvq_clear(tcb, env);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/rtt.h"
 
+#include "netstack/tcp/xfer.h"
+
 /* "G" of RFC 6298. */
 #define GRANULARITY_US 1000
 /* A sample beyond this says that the peer is broken, not the path slow. */
@@ -13,6 +15,8 @@ static void first_sample(struct rill_tcb *tcb, uint32_t r_us)
 {
 	tcb->srtt_us = r_us;
 	tcb->rttvar_us = r_us / 2;
+	/* Of the handshake; a transfer goes on from there. */
+	tcb->min_rtt_us = RILL_MIN(tcb->min_rtt_us, r_us);
 	tcb->flags |= RILL_TCB_RTT_VALID;
 }
 
@@ -45,6 +49,19 @@ void rill_tcp_rtt_sample(struct rill_tcb *tcb, const struct rill_tcp_env *env, u
 	rto_us = tcb->srtt_us + RILL_MAX((uint32_t)GRANULARITY_US, 4 * tcb->rttvar_us);
 	rto_us = RILL_MAX(rto_us, env->params.rto_min_us);
 	tcb->rto_us = RILL_MIN(rto_us, env->params.rto_max_us);
+}
+
+void rill_tcp_min_rtt_sample(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t rtt_ns,
+			     uint64_t now)
+{
+	struct rill_tcp_xfer *x = tcb->x;
+	uint32_t r_us = (uint32_t)RILL_MIN(rtt_ns / RILL_US, (uint64_t)RTT_MAX_US);
+
+	/* A path may become longer: what was measured long ago is forgotten. */
+	if (r_us > x->min_rtt_us && now - x->min_rtt_ns <= env->params.min_rtt_window_us * RILL_US)
+		return;
+	x->min_rtt_us = r_us;
+	x->min_rtt_ns = now;
 }
 
 void rill_tcp_rto_backoff(struct rill_tcb *tcb, const struct rill_tcp_env *env)

@@ -12,6 +12,13 @@
 void rill_tcp_rtt_sample(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t rtt_ns,
 			 uint32_t flight);
 
+/*
+ * The smallest round trip within params.min_rtt_window_us (RFC 8985, 6.2, step 2). Not from
+ * timestamps, which are too coarse. tcb->x is there.
+ */
+void rill_tcp_min_rtt_sample(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t rtt_ns,
+			     uint64_t now);
+
 /* Doubles rto_us (RFC 6298, 5.5). It stays so until there is a new measurement (5.7, Karn). */
 void rill_tcp_rto_backoff(struct rill_tcb *tcb, const struct rill_tcp_env *env);
 

@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/sendq.h"
 
+#include "netstack/tcp/mem.h"
+#include "netstack/tcp/scoreboard.h"
+#include "netstack/tcp/xfer.h"
+
 #include <string.h>
 
 /* What a buffer counts at least against the send buffer, however little is in it. */
 #define BUF_COST_MIN 512
 #define BUFS_SPARE 16
 
+static uint32_t bufs_max(const struct rill_tcb *tcb)
+{
+	return tcb->snd_buf_max / BUF_COST_MIN + BUFS_SPARE;
+}
+
 uint32_t rill_sendq_room(const struct rill_tcb *tcb)
 {
 	uint32_t used = rill_sendq_bytes(tcb);
 
-	if (tcb->sendq_count >= tcb->snd_buf_max / BUF_COST_MIN + BUFS_SPARE)
+	if (tcb->sendq_count >= bufs_max(tcb))
 		return 0;
 	return used < tcb->snd_buf_max ? tcb->snd_buf_max - used : 0;
 }
@@ -23,6 +32,7 @@ void rill_sendq_push(struct rill_tcb *tcb, struct rill_buf *b)
 		.len = b->len,
 		.at = (uint16_t)(b->data - b->head),
 	};
+	b->time_ns = 0;
 	if (tcb->sendq_last)
 		rill_send_cb(tcb->sendq_last)->next = b;
 	else
@@ -43,10 +53,8 @@ uint32_t rill_sendq_extend(struct rill_tcb *tcb, const void *data, uint32_t len)
 	if (!b)
 		return 0;
 	cb = rill_send_cb(b);
-	/*
-	 * A segment keeps its bounds once it was sent: what is sent again must not cover new bytes.
-	 */
-	if (rill_seq_lt(cb->seq, tcb->snd_nxt) || cb->len >= tcb->snd_mss || !rill_buf_exclusive(b))
+	if (rill_seq_lt(cb->seq, tcb->snd_nxt) || cb->len >= tcb->snd_mss ||
+	    (cb->marks & RILL_SEND_NO_MERGE) != 0 || !rill_buf_exclusive(b))
 		return 0;
 	room = (uint32_t)(b->end - (rill_send_payload(b) + cb->len));
 	room = RILL_MIN(room, tcb->snd_mss - cb->len);
@@ -77,52 +85,91 @@ static void pop(struct rill_tcb *tcb, struct rill_tcp_env *env)
 	if (tcb->snd_cur == b)
 		tcb->snd_cur = tcb->sendq_first;
 	tcb->sendq_count--;
-	env->ops->put(env, b);
+	rill_tcp_mem_put(env, b);
 }
 
-struct rill_sendq_acked rill_sendq_ack(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t ack)
+void rill_sendq_ack(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t ack,
+		    struct rill_tcp_acked *a)
 {
-	struct rill_sendq_acked ret = {0};
-
 	while (tcb->sendq_first) {
-		struct rill_send_cb *cb = rill_send_cb(tcb->sendq_first);
+		struct rill_buf *b = tcb->sendq_first;
+		struct rill_send_cb *cb = rill_send_cb(b);
 		uint32_t n = ack - cb->seq;
 
 		if (rill_seq_leq(ack, cb->seq))
-			break;
+			return;
 		if (n < cb->len) {
-			trim(tcb->sendq_first, n);
-			ret.bytes += n;
-			break;
+			rill_tcp_mark_acked(tcb, b, n, a);
+			trim(b, n);
+			return;
 		}
-		ret.bytes += cb->len;
-		ret.sent_ns = cb->first_tx_ns;
-		ret.resent |= (cb->marks & RILL_SEND_EVER_RETRANS) != 0;
+		rill_tcp_mark_acked(tcb, b, cb->len, a);
 		pop(tcb, env);
 	}
-	/* What waited behind a hole was not under way for so long. */
-	if (ret.resent)
-		ret.sent_ns = 0;
-	return ret;
 }
 
-void rill_sendq_rewind(struct rill_tcb *tcb)
+void rill_sendq_skip(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t n)
 {
-	tcb->snd_rtx = tcb->snd_una;
-	tcb->snd_cur = tcb->sendq_first;
+	while (n > 0 && tcb->sendq_first) {
+		uint32_t len = rill_send_cb(tcb->sendq_first)->len;
+
+		if (n < len) {
+			trim(tcb->sendq_first, n);
+			return;
+		}
+		n -= len;
+		pop(tcb, env);
+	}
 }
 
-void rill_sendq_advance(struct rill_tcb *tcb, uint32_t n)
+bool rill_sendq_split(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b,
+		      uint32_t n)
+{
+	struct rill_send_cb *cb = rill_send_cb(b);
+	struct rill_buf *rest;
+	uint32_t len = cb->len - n;
+
+	RILL_DEBUG_ASSERT(n > 0 && n < cb->len);
+	/*
+	 * Small pieces pin whole buffers, and a peer could ask for them. The first one may be cut
+	 * in any case: when the path became narrower nothing would be sent again otherwise.
+	 */
+	if (tcb->sendq_count >= bufs_max(tcb) && b != tcb->sendq_first)
+		return false;
+	rest = env->ops->alloc(env);
+	if (!rest) {
+		rill_counter_add(&env->stats.no_buffer, 1);
+		return false;
+	}
+	RILL_ASSERT(rill_buf_tailroom(rest) >= len);
+	rill_tcp_mem_take(env, rest);
+	memcpy(rill_buf_append(rest, len), rill_send_payload(b) + n, len);
+	*rill_send_cb(rest) = *cb;
+	rill_send_cb(rest)->seq += n;
+	rill_send_cb(rest)->len = len;
+	rill_send_cb(rest)->at = (uint16_t)(rest->data - rest->head);
+	rest->time_ns = b->time_ns;
+	cb->len = n;
+	cb->next = rest;
+	if (tcb->sendq_last == b)
+		tcb->sendq_last = rest;
+	tcb->sendq_count++;
+	rill_tcp_mark_split(tcb, b, rest);
+	return true;
+}
+
+void rill_sendq_sent(struct rill_tcb *tcb)
 {
 	struct rill_send_cb *cb = rill_send_cb(tcb->snd_cur);
 
-	tcb->snd_rtx += n;
-	if (tcb->snd_rtx == cb->seq + cb->len)
-		tcb->snd_cur = cb->next;
+	tcb->snd_nxt = cb->seq + cb->len;
+	tcb->snd_cur = cb->next;
 }
 
 void rill_sendq_clear(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
 	while (tcb->sendq_first)
 		pop(tcb, env);
+	if (tcb->x)
+		rill_tcp_scoreboard_clear(tcb);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/tcb.h"
 
+#include "netstack/tcp/autotune.h"
 #include "netstack/tcp/isn.h"
 #include "netstack/tcp/reass.h"
 #include "netstack/tcp/recvq.h"
@@ -30,11 +31,18 @@ void rill_tcb_init(struct rill_tcb *tcb, struct rill_tcp_env *env, const struct 
 	tcb->wait_at = RILL_FOREVER;
 }
 
-/* The smallest scale with which the whole buffer can be offered. */
-static uint8_t window_scale(uint32_t rcv_buf_max)
+/* The smallest scale with which the whole buffer can be offered, however far it will grow. */
+static uint8_t window_scale(const struct rill_tcb *tcb, const struct rill_tcp_params *p)
 {
+	uint32_t rcv_buf_max = tcb->rcv_buf_max;
 	uint8_t shift = 0;
 
+	if (p->no_window_scale)
+		return 0;
+	if (p->window_scale <= RILL_TCP_WSCALE_MAX)
+		return p->window_scale;
+	if (!p->no_autotune && (tcb->buf_locks & RILL_TCP_RCVBUF_LOCK) == 0)
+		rcv_buf_max = RILL_MAX(rcv_buf_max, p->recv_buffer_max);
 	while (shift < RILL_TCP_WSCALE_MAX && (rcv_buf_max >> shift) > 0xffff)
 		shift++;
 	return shift;
@@ -45,13 +53,13 @@ void rill_tcb_open(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint32_
 	tcb->iss = iss;
 	tcb->snd_una = iss;
 	tcb->snd_nxt = iss;
-	tcb->snd_rtx = iss;
 	tcb->snd_end = iss + 1;
 	tcb->recover = iss;
 	tcb->mss_ours = rill_tcp_env_mss(env, tcb->local.ip.family);
 	tcb->snd_mss = (uint16_t)(tcb->mss_ours - RILL_TCP_TIMESTAMPS_LEN);
 	tcb->rcv_mss = RCV_MSS_INITIAL;
-	tcb->rcv_wscale = env->params.no_window_scale ? 0 : window_scale(tcb->rcv_buf_max) & 15;
+	tcb->rcv_wscale = window_scale(tcb, &env->params) & 15;
+	tcb->rcv_wnd = env->params.initial_recv_window;
 	tcb->quick_acks = env->params.quick_acks;
 	tcb->rto_us = env->params.rto_initial_us;
 	tcb->ts_offset = rill_tcp_ts_offset(env, tcb);

@@ -15,12 +15,12 @@
  *
  * The sequence space of the sender:
  *
- *      snd_una <= snd_rtx <= snd_nxt <= snd_end (+ 1 for a FIN)
- *         |          |          |          |
- *     not acked   next to    highest    last byte queued
- *                  send       sent
+ *      snd_una <= snd_nxt <= snd_end (+ 1 for a FIN)
+ *         |          |          |
+ *     not acked  next to    last byte
+ *                 send        queued
  *
- * snd_rtx is behind snd_nxt only after a retransmission timeout, while everything is sent again.
+ * snd_nxt never goes back. What is sent again is chosen by its marks, see scoreboard.h.
  */
 #ifndef RILL_NETSTACK_TCP_TCB_H
 #define RILL_NETSTACK_TCP_TCB_H
@@ -54,40 +54,39 @@ enum rill_tcb_events {
 	RILL_TCB_WRITABLE = 8,	 /* a quarter of the send buffer is free again, or an error */
 	RILL_TCB_CLOSED = 16,	 /* state CLOSED: why is in error. Nothing more will happen */
 	RILL_TCB_URGENT = 32,	 /* urgent data was announced (MUST-32) */
+	RILL_TCB_DOUBTFUL = 64,	 /* params.r1_retries without an answer: is the route good? */
 };
 
 enum rill_tcb_flags {
-	RILL_TCB_PASSIVE = 1 << 0,	  /* came from a listener (MUST-11) */
-	RILL_TCB_NODELAY = 1 << 1,	  /* Nagle off (MUST-17) */
-	RILL_TCB_TIMESTAMPS = 1 << 2,	  /* agreed on (RFC 7323) */
-	RILL_TCB_ACK_NOW = 1 << 3,	  /* an ACK is due at the next output */
-	RILL_TCB_FIN_QUEUED = 1 << 4,	  /* a FIN follows the last byte queued */
-	RILL_TCB_FIN_SEEN = 1 << 5,	  /* the peer's FIN is at fin_seq */
-	RILL_TCB_FIN_RCVD = 1 << 6,	  /* and everything in front of it is here */
-	RILL_TCB_RCV_SHUT = 1 << 7,	  /* the user wants no more data */
-	RILL_TCB_ORPHAN = 1 << 8,	  /* the user is gone */
-	RILL_TCB_RECOVERY = 1 << 9,	  /* fast recovery (RFC 6582) */
-	RILL_TCB_PARTIAL_ACKED = 1 << 10, /* a partial ACK came in this recovery */
-	RILL_TCB_PERSIST = 1 << 11,	  /* rtx_at is the persist timer's; to go: see timer */
-	RILL_TCB_PROBE = 1 << 12,	  /* it has expired: a probe is due */
-	RILL_TCB_SYN_RESENT = 1 << 13,	  /* the SYN was lost: RFC 6298 5.7, RFC 5681 3.1 */
-	RILL_TCB_RTT_VALID = 1 << 14,	  /* srtt_us and rttvar_us hold something */
-	RILL_TCB_REPEAT_HEAD = 1 << 15,	  /* recovery wants the first segment sent again */
-	RILL_TCB_NO_WSCALE = 1 << 16,	  /* the peer does not scale windows */
-	RILL_TCB_SACK = 1 << 17,	  /* agreed on (RFC 2018) */
-	RILL_TCB_ECN = 1 << 18,		  /* agreed on (RFC 3168, 6.1.1) */
-	RILL_TCB_ACCECN = 1 << 19,	  /* agreed on (RFC 9768); ECN is set as well */
-	RILL_TCB_ECE_DUE = 1 << 20,	  /* CE came, CWR has not (RFC 3168, 6.1.3) */
-	RILL_TCB_CWR_DUE = 1 << 21,	  /* the next new data says that cwnd was reduced */
-	RILL_TCB_CORK = 1 << 22,	  /* only full segments, until 200 ms have passed */
-	RILL_TCB_LINGER = 1 << 23,	  /* settings->linger_ms counts at close */
-	RILL_TCB_URG_OUT = 1 << 24,	  /* snd_up is ahead of snd_una */
-	RILL_TCB_URG_IN = 1 << 25,	  /* rcv_up is ahead of what the user has read */
-	RILL_TCB_OOB_READY = 1 << 26,	  /* oob_byte was not read yet (RFC 6093) */
-	RILL_TCB_FAST_OPEN = 1 << 27,	  /* the SYN carries data, or asks for a cookie */
-	RILL_TCB_MORE = 1 << 28,	  /* MSG_MORE: the user's next write follows soon */
-	RILL_TCB_QUICK = 1 << 29,	  /* TCP_QUICKACK: no ACK is delayed */
-	RILL_TCB_MEM_HELD = 1 << 30,	  /* the window did not grow for lack of memory */
+	RILL_TCB_PASSIVE = 1 << 0,	/* came from a listener (MUST-11) */
+	RILL_TCB_NODELAY = 1 << 1,	/* Nagle off (MUST-17) */
+	RILL_TCB_TIMESTAMPS = 1 << 2,	/* agreed on (RFC 7323) */
+	RILL_TCB_ACK_NOW = 1 << 3,	/* an ACK is due at the next output */
+	RILL_TCB_FIN_QUEUED = 1 << 4,	/* a FIN follows the last byte queued */
+	RILL_TCB_FIN_SEEN = 1 << 5,	/* the peer's FIN is at fin_seq */
+	RILL_TCB_FIN_RCVD = 1 << 6,	/* and everything in front of it is here */
+	RILL_TCB_RCV_SHUT = 1 << 7,	/* the user wants no more data */
+	RILL_TCB_ORPHAN = 1 << 8,	/* the user is gone */
+	RILL_TCB_SYN_DUE = 1 << 9,	/* the SYN or SYN-ACK is to be sent again */
+	RILL_TCB_PROBE = 1 << 12,	/* a probe is due: which, says timer */
+	RILL_TCB_SYN_RESENT = 1 << 13,	/* the SYN was lost: RFC 6298 5.7, RFC 5681 3.1 */
+	RILL_TCB_RTT_VALID = 1 << 14,	/* srtt_us and rttvar_us hold something */
+	RILL_TCB_NO_WSCALE = 1 << 16,	/* the peer does not scale windows */
+	RILL_TCB_SACK = 1 << 17,	/* agreed on (RFC 2018) */
+	RILL_TCB_ECN = 1 << 18,		/* agreed on (RFC 3168, 6.1.1) */
+	RILL_TCB_ACCECN = 1 << 19,	/* agreed on (RFC 9768); ECN is set as well */
+	RILL_TCB_ECE_DUE = 1 << 20,	/* CE came, CWR has not (RFC 3168, 6.1.3) */
+	RILL_TCB_CWR_DUE = 1 << 21,	/* the next new data says that cwnd was reduced */
+	RILL_TCB_CORK = 1 << 22,	/* only full segments, until 200 ms have passed */
+	RILL_TCB_LINGER = 1 << 23,	/* settings->linger_ms counts at close */
+	RILL_TCB_URG_OUT = 1 << 24,	/* snd_up is ahead of snd_una */
+	RILL_TCB_URG_IN = 1 << 25,	/* rcv_up is ahead of what the user has read */
+	RILL_TCB_OOB_READY = 1 << 26,	/* oob_byte was not read yet (RFC 6093) */
+	RILL_TCB_FAST_OPEN = 1 << 27,	/* the SYN carries data, or asks for a cookie */
+	RILL_TCB_MORE = 1 << 28,	/* MSG_MORE: the user's next write follows soon */
+	RILL_TCB_QUICK = 1 << 29,	/* TCP_QUICKACK: no ACK is delayed */
+	RILL_TCB_MEM_HELD = 1 << 30,	/* the window does not grow, for lack of memory */
+	RILL_TCB_SEND_HELD = INT32_MIN, /* 1 << 31: data was refused for lack of memory */
 };
 
 /* What rtx_at stands for. */
@@ -124,7 +123,6 @@ struct rill_tcb {
 	uint16_t rcv_mss;	     /* the largest payload seen, for counting ACKs */
 	uint16_t dup_acks_due;	     /* one for each segment that came out of order */
 	struct rill_buf_queue recvq; /* in order, payload only */
-	struct rill_buf_queue reass; /* out of order, sorted, disjoint */
 
 	/* Sending. */
 	uint32_t snd_una;
@@ -169,13 +167,17 @@ struct rill_tcb {
 	struct rill_addr remote;
 	uint32_t iss;
 	uint32_t irs;
-	int16_t soft_error;  /* from ICMP: the reason to give should the connection time out */
-	uint16_t mss_ours;   /* announced, without options */
-	uint16_t pmtu;	     /* 0: the link's */
-	uint8_t keep_probes; /* without an answer */
-	uint8_t ce_count;    /* RFC 9768: packets received with CE, modulo 8 */
-	uint16_t trace;	     /* its block of the event trace; 0: none */
-	uint8_t oob_byte;    /* with OOB_READY */
+	int16_t soft_error;   /* from ICMP: the reason to give should the connection time out */
+	uint16_t mss_ours;    /* announced, without options */
+	uint16_t pmtu;	      /* 0: the link's */
+	uint8_t keep_probes;  /* without an answer */
+	uint8_t ce_count;     /* RFC 9768: packets received with CE, modulo 8 */
+	uint16_t trace;	      /* its block of the event trace; 0: none */
+	uint8_t oob_byte;     /* with OOB_READY */
+	uint8_t syn_ecn;      /* of the handshake: see ecn.c */
+	uint16_t syn_data;    /* bytes with the SYN: sent, or of a passive open taken (RFC 7413) */
+	uint8_t buf_locks;    /* enum rill_tcp_buf_locks, see autotune.h */
+	uint8_t segs_unacked; /* data segments that came since the last ACK */
 	uint8_t mtu_probe_fails;
 
 	/* Statistics. */
@@ -188,11 +190,6 @@ struct rill_tcb {
 	uint32_t rcv_ooo;      /* segments that came out of order */
 	uint32_t delivered_ce; /* segments of ours that arrived with CE */
 	uint16_t rto_count, fast_recoveries, spurious, dsacks, reorders, probes;
-
-	/* To go. */
-	uint32_t snd_rtx;
-	uint32_t rtx_ts;
-	uint8_t dup_acks;
 };
 
 /*
@@ -219,6 +216,13 @@ void rill_tcb_accept(struct rill_tcb *tcb, struct rill_tcp_env *env, const struc
  * due.
  */
 enum rill_drop rill_tcp_listen_check(struct rill_tcp_env *env, const struct rill_tcp_seg *seg);
+/*
+ * After rill_tcb_accept(): takes the SYN's payload in b (in any case its reference) if Fast Open
+ * lets it, and reports ACCEPTABLE and READABLE (RFC 7413, 4.2.2). False: the data has to come
+ * again.
+ */
+bool rill_tcb_accept_early(struct rill_tcb *tcb, struct rill_tcp_env *env,
+			   const struct rill_tcp_seg *seg, struct rill_buf *b, uint64_t now);
 /* Whether seg may open a new connection over tcb in TIME-WAIT (RFC 9293, 3.6.1; RFC 6191). */
 bool rill_tcb_reusable(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg);
 
@@ -257,7 +261,7 @@ ssize_t rill_tcb_send(struct rill_tcb *tcb, struct rill_tcp_env *env, const void
  * The same for a whole buffer of the caller's, exclusive, with RILL_BUF_HEADROOM in front and 1 to
  * rill_tcb_send_cap() bytes in it. Takes the reference on success only.
  */
-int rill_tcb_send_buf(struct rill_tcb *tcb, struct rill_buf *b);
+int rill_tcb_send_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b);
 /* How many bytes one buffer for rill_tcb_send_buf() should hold. */
 uint32_t rill_tcb_send_cap(const struct rill_tcb *tcb);
 /*
@@ -265,9 +269,38 @@ uint32_t rill_tcb_send_cap(const struct rill_tcb *tcb);
  */
 ssize_t rill_tcb_recv(struct rill_tcb *tcb, struct rill_tcp_env *env, void *data, size_t len);
 /* The next received buffer (1) with its reference, or as above (0, negative). */
-int rill_tcb_recv_buf(struct rill_tcb *tcb, struct rill_buf **ret_b);
+int rill_tcb_recv_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf **ret_b);
+/* SO_RCVBUF, SO_SNDBUF: fixes the size, which autotuning then leaves alone. A window that was
+ * offered is not taken back. */
+void rill_tcb_set_recv_buffer(struct rill_tcb *tcb, uint32_t bytes);
+void rill_tcb_set_send_buffer(struct rill_tcb *tcb, uint32_t bytes);
 bool rill_tcb_readable(const struct rill_tcb *tcb); /* recv would not return -EAGAIN */
 bool rill_tcb_writable(const struct rill_tcb *tcb); /* send would not return -EAGAIN */
+
+/*
+ * What is there to be read, without reading it: as rill_tcb_recv(), but the bytes stay, and so does
+ * the window.
+ */
+ssize_t rill_tcb_peek(struct rill_tcb *tcb, void *data, size_t len);
+/*
+ * Like rill_tcb_send(), with the last byte urgent if all were taken (RFC 6093; MSG_OOB).
+ */
+ssize_t rill_tcb_send_urgent(struct rill_tcb *tcb, struct rill_tcp_env *env, const void *data,
+			     size_t len);
+/*
+ * The urgent byte, where it is not in line: 1; -EAGAIN: announced, but not here yet; -EINVAL: there
+ * is none, it was read, or it is in line.
+ */
+int rill_tcb_recv_urgent(struct rill_tcb *tcb, bool peek, uint8_t *ret_byte);
+/* What is read next is the urgent byte, or what follows it. Reads stop there (sockatmark()). */
+bool rill_tcb_at_mark(const struct rill_tcb *tcb);
+/* Bytes in order that were not read. */
+uint32_t rill_tcb_unread(const struct rill_tcb *tcb);
+/* Bytes queued that were never sent, and those not acknowledged (SIOCOUTQNSD, SIOCOUTQ). */
+uint32_t rill_tcb_unsent(const struct rill_tcb *tcb);
+uint32_t rill_tcb_unacked(const struct rill_tcb *tcb);
+/* After a change of tcb->settings on an open connection: keep-alive and waits follow. */
+void rill_tcb_settings_changed(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
 
 /* FIN after what is queued. -ENOTCONN. */
 int rill_tcb_shutdown_send(struct rill_tcb *tcb);
@@ -275,7 +308,7 @@ int rill_tcb_shutdown_send(struct rill_tcb *tcb);
 void rill_tcb_shutdown_recv(struct rill_tcb *tcb, struct rill_tcp_env *env);
 /*
  * The user goes away. The connection finishes by itself and reports CLOSED; at once, with a RST,
- * when received data was not read (RFC 2525, 2.17).
+ * when received data was not read (RFC 2525, 2.17), or with RILL_TCB_LINGER and a linger_ms of 0.
  */
 void rill_tcb_close(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
 /* RST, CLOSED. */

@@ -15,10 +15,14 @@ void rill_tcp_transmit(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ri
 bool rill_tcp_transmit_empty(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t seq,
 			     uint16_t flags, uint64_t now);
 /*
- * n bytes at off of a buffer in the send queue: by reference where nobody else looks at the buffer,
- * else from a copy, for the NIC may be reading it. False: no buffer for the copy.
+ * All of a buffer of the send queue, new or again: by reference where nobody else looks at it, else
+ * from a copy, for the NIC may be reading it. The scoreboard, the rates and the pacer learn of it.
+ * Before snd_nxt moves. False: no buffer for the copy.
  */
 bool rill_tcp_transmit_queued(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b,
-			      uint32_t off, uint32_t n, uint16_t flags, uint64_t now);
+			      uint16_t flags, uint64_t now);
+/* A window probe: the first byte of b, of which nobody takes account. */
+bool rill_tcp_transmit_first_byte(struct rill_tcb *tcb, struct rill_tcp_env *env,
+				  struct rill_buf *b, uint64_t now);
 
 #endif

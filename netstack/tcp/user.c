@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The user's calls: send, receive, and the ways to stop (RFC 9293, 3.10.2 to 3.10.5). */
+#include "netstack/tcp/autotune.h"
+#include "netstack/tcp/mem.h"
+#include "netstack/tcp/reass.h"
 #include "netstack/tcp/recvq.h"
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/tcb.h"
 #include "netstack/tcp/timewait.h"
+#include "netstack/tcp/urgent.h"
 
 #include <errno.h>
 #include <string.h>
@@ -41,8 +45,26 @@ static uint32_t send_new_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, con
 	n = RILL_MIN((uint32_t)tcb->snd_mss, (uint32_t)rill_buf_tailroom(b));
 	n = RILL_MIN(n, len);
 	memcpy(rill_buf_append(b, n), data, n);
+	rill_tcp_mem_take(env, b);
 	rill_sendq_push(tcb, b);
 	return n;
+}
+
+/*
+ * How much may be queued. When memory is out a connection that has something queued waits until
+ * that is acknowledged; the others get one segment, so that none starves.
+ */
+static uint32_t send_room(struct rill_tcb *tcb, struct rill_tcp_env *env)
+{
+	uint32_t room = rill_sendq_room(tcb);
+
+	if (RILL_LIKELY(!rill_tcp_mem_full(env)) || room == 0)
+		return room;
+	if (!tcb->sendq_first)
+		return RILL_MIN(room, (uint32_t)tcb->snd_mss);
+	tcb->flags |= RILL_TCB_SEND_HELD;
+	rill_counter_add(&env->stats.mem_pressure, 1);
+	return 0;
 }
 
 ssize_t rill_tcb_send(struct rill_tcb *tcb, struct rill_tcp_env *env, const void *data, size_t len)
@@ -54,7 +76,7 @@ ssize_t rill_tcb_send(struct rill_tcb *tcb, struct rill_tcp_env *env, const void
 	if (err)
 		return err;
 	while (done < len) {
-		uint32_t room = rill_sendq_room(tcb);
+		uint32_t room = send_room(tcb, env);
 		uint32_t want = (uint32_t)RILL_MIN(len - done, (size_t)room);
 		uint32_t n;
 
@@ -75,7 +97,7 @@ uint32_t rill_tcb_send_cap(const struct rill_tcb *tcb)
 	return tcb->snd_mss;
 }
 
-int rill_tcb_send_buf(struct rill_tcb *tcb, struct rill_buf *b)
+int rill_tcb_send_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b)
 {
 	int err = send_error(tcb);
 
@@ -84,8 +106,9 @@ int rill_tcb_send_buf(struct rill_tcb *tcb, struct rill_buf *b)
 	RILL_ASSERT(b->len > 0 && rill_buf_exclusive(b));
 	RILL_ASSERT(rill_buf_headroom(b) >= RILL_BUF_HEADROOM);
 	/* The last buffer may go beyond the limit, else a small room would never be used. */
-	if (rill_sendq_room(tcb) == 0)
+	if (send_room(tcb, env) == 0)
 		return -EAGAIN;
+	rill_tcp_mem_take(env, b);
 	rill_sendq_push(tcb, b);
 	return 0;
 }
@@ -102,8 +125,11 @@ static int recv_end(const struct rill_tcb *tcb)
 	return tcb->state == RILL_TCP_CLOSED ? 0 : -EAGAIN;
 }
 
-static void after_read(struct rill_tcb *tcb)
+static void after_read(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
+	rill_tcp_autotune_on_read(tcb, env);
+	if (RILL_UNLIKELY((tcb->flags & RILL_TCB_URG_IN) != 0))
+		rill_tcp_urgent_on_read(tcb);
 	if (tcb->state > RILL_TCP_SYN_RCVD && (tcb->flags & RILL_TCB_FIN_RCVD) == 0 &&
 	    rill_recvq_update_due(tcb))
 		tcb->flags |= RILL_TCB_ACK_NOW;
@@ -113,20 +139,38 @@ ssize_t rill_tcb_recv(struct rill_tcb *tcb, struct rill_tcp_env *env, void *data
 {
 	uint32_t n;
 
+	if (tcb->recvq.first && RILL_UNLIKELY((tcb->flags & RILL_TCB_URG_IN) != 0))
+		len = rill_tcp_urgent_limit(tcb, env, len);
 	if (!tcb->recvq.first)
 		return recv_end(tcb);
 	n = rill_recvq_copy(tcb, env, data, len);
-	after_read(tcb);
+	after_read(tcb, env);
 	return (ssize_t)n;
 }
 
-int rill_tcb_recv_buf(struct rill_tcb *tcb, struct rill_buf **ret_b)
+ssize_t rill_tcb_peek(struct rill_tcb *tcb, void *data, size_t len)
 {
-	struct rill_buf *b = rill_recvq_pop(tcb);
+	uint8_t *p = data;
+	size_t done = 0;
+
+	if (!tcb->recvq.first)
+		return recv_end(tcb);
+	for (struct rill_buf *b = tcb->recvq.first; b && done < len; b = b->next) {
+		size_t n = RILL_MIN((size_t)b->len, len - done);
+
+		memcpy(p + done, b->data, n);
+		done += n;
+	}
+	return (ssize_t)done;
+}
+
+int rill_tcb_recv_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf **ret_b)
+{
+	struct rill_buf *b = rill_recvq_pop(tcb, env);
 
 	if (!b)
 		return recv_end(tcb);
-	after_read(tcb);
+	after_read(tcb, env);
 	*ret_b = b;
 	return 1;
 }
@@ -138,7 +182,29 @@ bool rill_tcb_readable(const struct rill_tcb *tcb)
 
 bool rill_tcb_writable(const struct rill_tcb *tcb)
 {
-	return send_error(tcb) != 0 || rill_sendq_room(tcb) > 0;
+	if (send_error(tcb) != 0)
+		return true;
+	if (tcb->settings->notsent_lowat != 0 &&
+	    rill_tcb_unsent(tcb) >= tcb->settings->notsent_lowat)
+		return false;
+	return rill_sendq_room(tcb) > 0 && (tcb->flags & RILL_TCB_SEND_HELD) == 0;
+}
+
+uint32_t rill_tcb_unread(const struct rill_tcb *tcb)
+{
+	return tcb->rcv_queued;
+}
+
+uint32_t rill_tcb_unacked(const struct rill_tcb *tcb)
+{
+	return tcb->sendq_first ? rill_sendq_bytes(tcb) : 0;
+}
+
+uint32_t rill_tcb_unsent(const struct rill_tcb *tcb)
+{
+	uint32_t first = rill_seq_max(tcb->snd_nxt, tcb->iss + 1);
+
+	return rill_seq_lt(first, tcb->snd_end) ? tcb->snd_end - first : 0;
 }
 
 /* In the opening states the FIN waits for the handshake (RFC 9293, 3.10.4). */
@@ -166,12 +232,17 @@ void rill_tcb_shutdown_recv(struct rill_tcb *tcb, struct rill_tcp_env *env)
 	tcb->flags |= RILL_TCB_RCV_SHUT;
 	tcb->events |= RILL_TCB_READABLE;
 	rill_recvq_clear(tcb, env);
-	after_read(tcb);
+	after_read(tcb, env);
+}
+
+static bool lingers_not(const struct rill_tcb *tcb)
+{
+	return (tcb->flags & RILL_TCB_LINGER) != 0 && tcb->settings->linger_ms == 0;
 }
 
 void rill_tcb_close(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
-	bool unread = tcb->recvq.first || tcb->reass.first;
+	bool unread = tcb->recvq.first || !rill_reass_empty(tcb);
 
 	tcb->flags |= RILL_TCB_ORPHAN;
 	rill_recvq_clear(tcb, env);
@@ -181,7 +252,7 @@ void rill_tcb_close(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now
 		rill_tcp_end(tcb, env, 0);
 		return;
 	}
-	if (unread && tcb->state != RILL_TCP_TIME_WAIT) {
+	if (tcb->state != RILL_TCP_TIME_WAIT && (unread || lingers_not(tcb))) {
 		rill_tcb_abort(tcb, env, now);
 		return;
 	}

@@ -3,43 +3,117 @@
 #include "netstack/tcp/reass.h"
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/tcb.h"
+#include "netstack/tcp/xfer.h"
 
 static bool numbers_valid(const struct rill_tcb *t)
 {
-	return rill_seq_leq(t->snd_una, t->snd_rtx) && rill_seq_leq(t->snd_rtx, t->snd_nxt) &&
+	return rill_seq_leq(t->snd_una, t->snd_nxt) &&
 	       rill_seq_leq(t->snd_nxt, rill_sendq_limit(t)) && t->snd_mss > 0 &&
 	       t->snd_wscale <= RILL_TCP_WSCALE_MAX && t->rcv_wscale <= RILL_TCP_WSCALE_MAX;
 }
 
-/* Gapless from snd_una (or the first byte) to snd_end, with snd_cur where snd_rtx is. */
+/* snd_cur begins at snd_nxt, or one byte before it, when that was a window probe. */
+static bool cur_valid(const struct rill_tcb *t)
+{
+	uint32_t nxt = rill_seq_max(t->snd_nxt, t->iss + 1);
+	uint32_t seq;
+
+	/* Only when all is sent is there no current one. */
+	if (!t->snd_cur)
+		return !t->sendq_first || rill_seq_geq(nxt, t->snd_end);
+	seq = rill_send_cb(t->snd_cur)->seq;
+	return seq == nxt || (seq + 1 == nxt && seq == t->snd_una);
+}
+
+/* Gapless from snd_una (or the first byte) to snd_end; sent before snd_cur, and not after. */
 static bool sendq_valid(const struct rill_tcb *t)
 {
 	uint32_t seq = rill_seq_max(t->snd_una, t->iss + 1);
 	struct rill_buf *last = NULL;
-	bool cur_found = !t->snd_cur;
+	bool sent = t->sendq_first != t->snd_cur;
 	uint32_t count = 0;
 
 	for (struct rill_buf *b = t->sendq_first; b; b = rill_send_cb(b)->next) {
 		const struct rill_send_cb *cb = rill_send_cb(b);
 
-		if (cb->seq != seq || cb->len == 0)
+		if (b == t->snd_cur)
+			sent = false;
+		if (cb->seq != seq || cb->len == 0 || sent != (b->time_ns != 0))
 			return false;
-		if (b == t->snd_cur) {
-			uint32_t at = rill_seq_max(t->snd_rtx, t->iss + 1);
-
-			cur_found = rill_seq_geq(at, seq) && rill_seq_lt(at, seq + cb->len);
-		}
 		seq += cb->len;
 		last = b;
 		count++;
 	}
-	if (!last && t->snd_cur)
-		return false;
-	/* Only when all is sent is there no current one. */
-	if (last && !t->snd_cur && rill_seq_lt(t->snd_rtx, t->snd_end))
-		return false;
-	return cur_found && last == t->sendq_last && count == t->sendq_count &&
+	return cur_valid(t) && last == t->sendq_last && count == t->sendq_count &&
 	       (!last || seq == t->snd_end);
+}
+
+struct sums {
+	uint32_t sacked, lost, retrans, pending, segs, listed;
+};
+
+/* What may not be together, and the sums. */
+static bool marks_valid(struct rill_buf *b, struct sums *sum)
+{
+	const struct rill_send_cb *cb = rill_send_cb(b);
+	bool sacked = (cb->marks & RILL_SEND_SACKED) != 0;
+	bool lost = (cb->marks & RILL_SEND_LOST) != 0;
+	bool retrans = (cb->marks & RILL_SEND_RETRANS) != 0;
+	bool in_flight = !sacked && (!lost || retrans);
+
+	sum->sacked += sacked ? cb->len : 0;
+	sum->segs += sacked;
+	sum->lost += lost ? cb->len : 0;
+	sum->retrans += retrans ? cb->len : 0;
+	sum->pending += lost && !retrans ? cb->len : 0;
+	sum->listed += in_flight;
+	return !(sacked && (lost || retrans)) &&
+	       in_flight == ((cb->marks & RILL_SEND_IN_ORDER) != 0);
+}
+
+static bool list_valid(const struct rill_tcp_xfer *x, uint32_t count)
+{
+	struct rill_buf *older = NULL;
+
+	for (struct rill_buf *b = x->oldest; b; b = rill_send_cb(b)->newer) {
+		if (count-- == 0 || rill_send_cb(b)->older != older)
+			return false;
+		older = b;
+	}
+	return count == 0 && x->newest == older;
+}
+
+/* No hint names a buffer that is gone, nor one that is not SACKED. */
+static bool hints_valid(const struct rill_tcb *t)
+{
+	unsigned hints = 0, found = 0;
+
+	for (unsigned i = 0; i < RILL_TCP_SACK_HINTS; i++) {
+		hints += t->x->sack_hint[i].last != NULL;
+		for (struct rill_buf *b = t->sendq_first; b; b = rill_send_cb(b)->next)
+			found += b == t->x->sack_hint[i].last &&
+				 (rill_send_cb(b)->marks & RILL_SEND_SACKED) != 0;
+	}
+	return hints == found;
+}
+
+/* The sums are those of the marks, and nothing waits before rtx_next. */
+static bool scoreboard_valid(const struct rill_tcb *t)
+{
+	const struct rill_tcp_xfer *x = t->x;
+	struct sums sum = {0};
+	uint32_t out = t->snd_nxt - t->snd_una;
+
+	for (struct rill_buf *b = t->sendq_first; b && b->time_ns != 0; b = rill_send_cb(b)->next) {
+		if (b == x->rtx_next && sum.pending != 0)
+			return false;
+		if (!marks_valid(b, &sum))
+			return false;
+	}
+	return sum.sacked == x->sacked && sum.lost == x->lost && sum.retrans == x->retrans &&
+	       sum.pending == x->rtx_pending && sum.segs == x->sacked_segs &&
+	       x->sacked + x->lost + x->reno_sacked <= out && list_valid(x, sum.listed) &&
+	       hints_valid(t);
 }
 
 static bool recvq_valid(const struct rill_tcb *t)
@@ -54,22 +128,6 @@ static bool recvq_valid(const struct rill_tcb *t)
 		count++;
 	}
 	return bytes == t->rcv_queued && count == t->recvq.count;
-}
-
-static bool reass_valid(const struct rill_tcb *t)
-{
-	uint32_t from = t->rcv_nxt + 1; /* a gap of one byte at least */
-	uint32_t edge = t->rcv_nxt + t->rcv_wnd;
-	uint32_t count = 0;
-
-	for (struct rill_buf *b = t->reass.first; b; b = b->next) {
-		if (b->len == 0 || rill_seq_lt(*rill_reass_seq(b), from) ||
-		    rill_seq_gt(rill_reass_end(b), edge))
-			return false;
-		from = rill_reass_end(b);
-		count++;
-	}
-	return count == t->reass.count;
 }
 
 /* Whatever waits for an answer has a timer. */
@@ -89,6 +147,8 @@ bool rill_tcb_valid(const struct rill_tcb *t)
 	if (!recvq_valid(t))
 		return false;
 	if (t->state == RILL_TCP_CLOSED)
-		return !t->sendq_first && !t->reass.first;
-	return numbers_valid(t) && sendq_valid(t) && reass_valid(t);
+		return !t->sendq_first && rill_reass_empty(t);
+	if (t->x && !scoreboard_valid(t))
+		return false;
+	return numbers_valid(t) && sendq_valid(t) && rill_reass_valid(t);
 }

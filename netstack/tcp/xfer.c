@@ -2,9 +2,18 @@
 #include "netstack/tcp/xfer.h"
 
 #include "netstack/tcp/cc.h"
+#include "netstack/tcp/keepalive.h"
+#include "netstack/tcp/mtu.h"
 #include "netstack/tcp/sendq.h"
 
 #include <string.h>
+
+/* wait_at is about the connection then, and nobody else may move it. */
+static bool waits_for_the_end(const struct rill_tcb *tcb)
+{
+	return tcb->state == RILL_TCP_TIME_WAIT ||
+	       (tcb->state == RILL_TCP_FIN_WAIT_2 && (tcb->flags & RILL_TCB_ORPHAN) != 0);
+}
 
 struct rill_tcp_xfer *rill_tcp_xfer_get(struct rill_tcb *tcb, struct rill_tcp_env *env,
 					uint64_t now)
@@ -24,19 +33,57 @@ struct rill_tcp_xfer *rill_tcp_xfer_get(struct rill_tcb *tcb, struct rill_tcp_en
 	x->min_rtt_ns = now;
 	x->high_sacked = tcb->snd_una;
 	x->undo_mark = tcb->snd_una;
+	x->undo_until = tcb->snd_una;
+	x->cwr_seq = tcb->snd_una;
+	x->rto_at = RILL_FOREVER;
+	x->tlp_at = RILL_FOREVER;
+	x->reo_at = RILL_FOREVER;
+	x->progress_ns = now;
 	x->delivered_ns = now;
 	x->first_tx_ns = now;
 	x->rcv_space_seq = tcb->rcv_nxt;
 	x->rcv_space_ns = now;
 	tcb->x = x;
+	if (env->params.rest_us != 0 && !waits_for_the_end(tcb))
+		tcb->wait_at = RILL_MIN(tcb->wait_at, now + env->params.rest_us * RILL_US);
 	tcb->cc->init(tcb, env, now);
 	return x;
 }
 
 bool rill_tcp_xfer_at_rest(const struct rill_tcb *tcb)
 {
-	return tcb->snd_una == rill_sendq_limit(tcb) && !tcb->recvq.first && !tcb->reass.first &&
-	       tcb->ack_at == RILL_FOREVER;
+	return tcb->snd_una == rill_sendq_limit(tcb) && !tcb->recvq.first &&
+	       !(tcb->x && tcb->x->reass.first) && tcb->ack_at == RILL_FOREVER;
+}
+
+/* How long it has rested is looked at once for each rest_us, so that traffic need not set a timer.
+ */
+static void rest(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
+{
+	uint64_t rest_ns = env->params.rest_us * RILL_US;
+	uint64_t last = RILL_MAX(tcb->last_send_ns, tcb->last_recv_ns);
+
+	rill_tcp_mtu_on_time(tcb, now);
+	if (!rill_tcp_xfer_at_rest(tcb) || tcb->x->mss_before != 0) {
+		tcb->wait_at = now + rest_ns;
+		return;
+	}
+	tcb->wait_at = RILL_FOREVER;
+	if (now - last >= rest_ns)
+		rill_tcp_xfer_drop(tcb, env);
+	else
+		tcb->wait_at = last + rest_ns;
+}
+
+bool rill_tcp_xfer_on_wait(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
+{
+	if (waits_for_the_end(tcb))
+		return false;
+	tcb->wait_at = RILL_FOREVER;
+	if (tcb->x && env->params.rest_us != 0)
+		rest(tcb, env, now);
+	rill_tcp_keepalive_on_wait(tcb, env, now);
+	return true;
 }
 
 void rill_tcp_xfer_drop(struct rill_tcb *tcb, struct rill_tcp_env *env)

@@ -26,12 +26,12 @@ enum rill_tcp_ca_state {
 
 enum rill_tcp_xfer_flags {
 	RILL_XF_PARTIAL_ACKED = 1 << 0, /* a partial ACK came in this recovery (RFC 6582) */
-	RILL_XF_REPEAT_HEAD = 1 << 1,	/* without SACK: the first segment is to be sent again */
+	RILL_XF_REPEAT_HEAD = 1 << 1,	/* the next retransmission goes whatever cwnd says */
 	RILL_XF_FRTO = 1 << 2,		/* RFC 5682 is at work */
-	RILL_XF_FRTO_NEW_DATA = 1 << 3, /* its step 2b sent new data */
+	RILL_XF_FRTO_NEW_DATA = 1 << 3, /* its step 2b: new data goes, nothing is sent again */
 	RILL_XF_TLP_OUT = 1 << 4,	/* a probe is outstanding (RFC 8985, 7) */
 	RILL_XF_TLP_RETRANS = 1 << 5,	/* and it was a retransmission */
-	RILL_XF_DSACK_SEEN = 1 << 6,	/* since x->undo_mark was set */
+	RILL_XF_DSACK_SEEN = 1 << 6,	/* since x->undo_mark was set, for what was sent again */
 	RILL_XF_REORDER_SEEN = 1 << 7,	/* RFC 8985, 6.2: reordering was seen on the path */
 	RILL_XF_RACK_ADVANCED = 1 << 8, /* a segment sent later than before was delivered */
 	RILL_XF_DSACK_ROUND = 1 << 9,	/* RACK.dsack_round is set */
@@ -39,20 +39,38 @@ enum rill_tcp_xfer_flags {
 	RILL_XF_PACED_OUT = 1 << 11,	/* the pacer holds data back */
 	RILL_XF_CWND_LIMITED = 1 << 12, /* cwnd held the sender back since the last round */
 	RILL_XF_RCV_RTT = 1 << 13,	/* rcv_rtt_us holds something */
+	RILL_XF_UNDO = 1 << 14,		/* prior_cwnd and the others of undo.h hold something */
+	RILL_XF_UNDO_TS = 1 << 15,	/* undo_ts as well */
+	RILL_XF_MTU_HOLE = 1 << 16,	/* with mss_before: the small segments got through */
 };
 
-/* A delivery rate sample (draft-cheng-iccrg-delivery-rate-estimation). */
+/* A delivery rate sample, see rate.h. */
 struct rill_tcp_rate {
 	uint64_t prior_delivered; /* delivered when the newest acked segment was sent */
-	uint64_t interval_ns;	  /* 0: no valid sample */
+	uint64_t interval_ns;	  /* 0: no valid sample of the rate */
 	uint32_t delivered;	  /* bytes within it */
 	uint32_t lost;		  /* bytes lost within it */
 	uint32_t tx_in_flight;	  /* when that segment was sent */
+	uint32_t end_seq;	  /* of that segment */
 	bool app_limited;	  /* it was sent while the application had nothing more */
-	bool valid;
+	bool valid;		  /* something was delivered; else nothing above holds */
+};
+
+/* What came out of order: see reass.h. */
+struct rill_tcp_reass {
+	struct rill_buf *first, *last; /* runs */
+	uint32_t count;		       /* buffers in them */
+	uint32_t runs;
 };
 
 #define RILL_TCP_CC_PRIV_WORDS 32
+#define RILL_TCP_SACK_HINTS 4
+
+/* All from start to the end of last is SACKED; a search need not walk it. NULL: unused. */
+struct rill_tcp_sack_hint {
+	struct rill_buf *last;
+	uint32_t start;
+};
 
 struct rill_tcp_xfer {
 	/* Scoreboard and recovery: read for each ACK. */
@@ -62,12 +80,26 @@ struct rill_tcp_xfer {
 	uint8_t reo_wnd_persist;	/* recoveries left until it goes back */
 	uint32_t flags;			/* enum rill_tcp_xfer_flags */
 	uint32_t sacked, lost, retrans; /* bytes */
-	uint32_t reno_sacked;		/* without SACK: bytes that duplicates stand for */
-	uint32_t high_sacked;		/* one past the highest byte SACKed (RACK.fack) */
-	struct rill_buf *oldest;	/* segments in flight, by the time they were last sent */
+	uint32_t rtx_pending;		/* of lost, what is not RETRANS */
+	uint32_t sacked_segs;
+	uint32_t reno_sacked;	 /* without SACK: bytes that duplicates stand for */
+	uint32_t high_sacked;	 /* one past the highest byte SACKed (RACK.fack) */
+	struct rill_buf *oldest; /* segments in flight, by the time they were last sent */
 	struct rill_buf *newest;
 	struct rill_buf *rtx_next; /* nothing before it is LOST and not RETRANS; NULL: search from
 				      the front */
+	struct rill_buf *sack_far; /* where a long search for a SACKed segment goes on */
+	struct rill_tcp_sack_hint sack_hint[RILL_TCP_SACK_HINTS];
+
+	/* What the tcb's rtx_at is the earliest of (rtx_timer.h); RILL_FOREVER: off. */
+	uint64_t rto_at;
+	uint64_t tlp_at; /* 0: to be computed */
+	uint64_t reo_at;
+	uint64_t
+		progress_ns; /* when SND.UNA last moved, or the first byte after silence was sent */
+	uint64_t cork_at;    /* a small segment waits for more data until then; 0: none does */
+	uint64_t mss_raise_at; /* snd_mss goes back to mss_before then; see mtu.h */
+	uint16_t mss_before;   /* a black hole was suspected; 0: no */
 
 	/* RACK (RFC 8985, 5.2). */
 	uint64_t rack_sent_ns;
@@ -84,9 +116,10 @@ struct rill_tcp_xfer {
 
 	/* Undo (RFC 4015; DSACK: RFC 3708). */
 	uint32_t undo_mark;    /* snd_una when cwnd was reduced */
+	uint32_t undo_until;   /* when SND.UNA is beyond it, what was sent again is past judging */
 	uint32_t undo_retrans; /* segments sent again since, not yet known to have been needless */
 	uint32_t prior_cwnd, prior_ssthresh;
-	uint32_t undo_ts;   /* our timestamp at the first retransmission; with TIMESTAMPS */
+	uint32_t undo_ts;   /* our timestamp at the first retransmission */
 	uint32_t frto_high; /* RFC 5682: "recover" */
 	uint32_t cwr_seq;   /* snd_nxt when cwnd was reduced for ECN */
 
@@ -112,9 +145,13 @@ struct rill_tcp_xfer {
 	uint32_t rcv_space_seq; /* copied to the user up to here when the round began */
 	uint32_t rcv_space;	/* bytes that the user took in the best round */
 	uint64_t rcv_space_ns;
+	uint64_t rcv_last_ns;		 /* the last data in order */
+	uint64_t rcv_data_ns;		 /* the same, for the distance between segments */
+	uint32_t rcv_gap_us;		 /* smoothed; 0: not known */
 	uint32_t dsack_start, dsack_end; /* to be reported with the next ACK; equal: none */
-	uint32_t sack_first[4]; /* where the blocks reported last begin, the newest first */
 	uint8_t sack_count;
+	struct rill_tcp_sack_block sacks[RILL_TCP_SACK_BLOCKS_MAX]; /* of reass, the newest first */
+	struct rill_tcp_reass reass;
 };
 
 /* tcb->x, made if need be. NULL: no memory. */
@@ -122,6 +159,11 @@ struct rill_tcp_xfer *rill_tcp_xfer_get(struct rill_tcb *tcb, struct rill_tcp_en
 					uint64_t now);
 /* Whether nothing of it is needed: nothing queued, outstanding or out of order. */
 bool rill_tcp_xfer_at_rest(const struct rill_tcb *tcb);
+/*
+ * wait_at has come. False: the connection is to end. True: it was about the transfer, which is
+ * given back if it has rested for params.rest_us (0: never), or about keep-alive.
+ */
+bool rill_tcp_xfer_on_wait(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
 /* Gives it back. NULL is fine. */
 void rill_tcp_xfer_drop(struct rill_tcb *tcb, struct rill_tcp_env *env);
 

@@ -70,7 +70,8 @@
 	X(TCP_AFTER_FIN, tcp_after_fin, "data after the peer's FIN")                               \
 	X(TCP_NO_READER, tcp_no_reader, "data that nobody will read")                              \
 	X(TCP_REASSEMBLY, tcp_reassembly, "reassembly queue full")                                 \
-	X(TCP_BACKLOG, tcp_backlog, "SYN to a listener whose backlog is full")                     \
+	X(TCP_BACKLOG, tcp_backlog, "handshake with a listener whose backlog is full")             \
+	X(TCP_LIMIT, tcp_limit, "handshake past a listener's or a remote network's limit")         \
 	X(TCP_NO_MEMORY, tcp_no_memory, "no memory for a connection")
 
 enum rill_drop {

@@ -60,7 +60,8 @@ void lab_open(struct lab *lab, const struct lab_options *o)
 	for (enum lab_side s = 0; s < LAB_SIDES; s++)
 		lab->net[s] = open_net(lab->rt[s], number, s, o);
 	snprintf(name, sizeof(name), "lab%u", number);
-	RILL_ASSERT_CMP(rill_mem_hub_join(name, 0, &lab->hub, &lab->hub_port), ==, 0);
+	RILL_ASSERT_CMP(rill_mem_hub_join(&rill_mem_kind, name, 0, &lab->hub, &lab->hub_port), ==,
+			0);
 	RILL_ASSERT(lab->hub_port == LAB_SIDES);
 }
 
@@ -229,10 +230,7 @@ static void count_held(struct rill_shard *sh, void *arg)
 	/* posted and taken are ours: the shard is the receiver */
 	count->buffers_out += pool->size - rill_buf_pool_reclaim(pool) -
 			      (rill_load_relaxed(&ring->posted) - ring->taken);
-	for (struct rill_list *n = sh->conns.next; n != &sh->conns; n = n->next) {
-		if (RILL_LIST_ENTRY(n, struct rill_tcp, conn_link)->tcb.state != RILL_TCP_TIME_WAIT)
-			count->conns++;
-	}
+	count->conns += sh->core.conns.used - sh->core.time_wait_count;
 }
 
 void lab_settle(struct lab *lab, enum lab_side side)

@@ -260,8 +260,8 @@ static void look(struct rill_shard *sh, void *arg)
 	struct hostile *h = arg;
 
 	(void)sh;
-	h->rcv_nxt = h->victim->tcb.rcv_nxt;
-	h->snd_nxt = h->victim->tcb.snd_nxt;
+	h->rcv_nxt = h->victim->conn.tcb.rcv_nxt;
+	h->snd_nxt = h->victim->conn.tcb.snd_nxt;
 }
 
 static void new_victim(struct hostile *h)
@@ -276,7 +276,7 @@ static void new_victim(struct hostile *h)
 static void attack(struct hostile *h, uint64_t mutations)
 {
 	for (uint64_t i = 0; i < mutations; i += BURST) {
-		rill_shard_call(h->victim->flow.shard, look, h);
+		rill_shard_call(rill_tcp_shard(h->victim), look, h);
 		send_burst(h, (uint32_t)RILL_MIN(BURST, mutations - i));
 		/* it is read before the clock goes on */
 		RILL_ASSERT_CMP(rill_sleep(rill_rand_below(&h->rand, RILL_MS)), ==, 0);
@@ -287,9 +287,10 @@ static void attack(struct hostile *h, uint64_t mutations)
 static void check_accounts(struct rill_shard *sh, void *arg)
 {
 	(void)arg;
-	RILL_ASSERT(rill_l3_valid(&sh->l3));
-	RILL_ASSERT_CMP(sh->l3.rx_frames, ==, sh->queue->stats.rx_packets);
-	RILL_ASSERT_CMP(sh->l3.rx_frames, ==, sh->l3.rx_accepted + sh->l3.rx_dropped);
+	RILL_ASSERT(rill_l3_valid(&sh->core.l3));
+	RILL_ASSERT_CMP(sh->core.l3.rx_frames, ==, sh->queue->stats.rx_packets);
+	RILL_ASSERT_CMP(sh->core.l3.rx_frames, ==,
+			sh->core.l3.rx_accepted + sh->core.l3.rx_dropped);
 }
 
 static unsigned reasons_met(const struct rill_shard *sh)
@@ -297,7 +298,7 @@ static unsigned reasons_met(const struct rill_shard *sh)
 	unsigned n = 0;
 
 	for (unsigned i = 1; i < RILL_DROP_COUNT; i++)
-		n += sh->l3.drops[i] + sh->drops[i] > 0;
+		n += sh->core.l3.drops[i] + sh->core.drops[i] > 0;
 	return n;
 }
 

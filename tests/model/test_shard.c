@@ -11,6 +11,7 @@
 
 static struct rill_shard shard;
 static struct rill_net net;
+static struct rill_nic_queue queue;
 static unsigned ran; /* what the shard guards */
 static bool posted_ran[RILL_MODEL_THREADS + 1];
 
@@ -22,13 +23,8 @@ static struct posted posted[RILL_MODEL_THREADS + 1];
 
 /* ---- neighbours ---- */
 
-void rill_conn_settle_all(struct rill_shard *sh)
+void rill_core_settle(struct rill_core *core)
 {
-}
-
-uint64_t rill_l3_next_deadline(const struct rill_l3 *l3)
-{
-	return UINT64_MAX;
 }
 
 void rill_l3_tx_drop(struct rill_l3 *l3, struct rill_buf *b, enum rill_drop reason)
@@ -43,11 +39,13 @@ static void setup(void)
 	/* as far as entering and leaving look */
 	shard.word = NULL;
 	shard.net = &net;
-	shard.now_ns = 0;
+	shard.queue = &queue;
+	shard.core.now_ns = 0;
 	shard.wakes = (struct rill_wake_batch)RILL_WAKE_BATCH_INIT;
-	shard.tx_count = 0;
 	shard.tx_pending = false;
-	shard.next_timer_ns = UINT64_MAX;
+	shard.core.next_timer_ns = UINT64_MAX;
+	shard.core.syns.next_ns = UINT64_MAX;
+	shard.core.l3.next_timer_ns = UINT64_MAX;
 	shard.poller.deadline_ns = UINT64_MAX;
 	ran = 0;
 	memset(posted_ran, 0, sizeof(posted_ran));

@@ -93,6 +93,24 @@ static void test_secret(void **state)
 	rill_rand_secret(buf, 0);
 }
 
+/* As a simulation has it: the same secrets for the same seed, until it ends. */
+static void test_secret_from(void **state)
+{
+	unsigned char a[40], b[40], c[40];
+	struct rill_rand r;
+
+	rill_rand_init(&r, 7);
+	rill_rand_secret_from(&r);
+	rill_rand_secret(a, sizeof(a));
+	rill_rand_init(&r, 7);
+	rill_rand_secret(b, sizeof(b));
+	rill_rand_init(&r, 7);
+	rill_rand_secret_from(NULL);
+	rill_rand_secret(c, sizeof(c));
+	assert_memory_equal(a, b, sizeof(a));
+	assert_memory_not_equal(a, c, sizeof(a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +119,7 @@ int main(void)
 		cmocka_unit_test(test_same_seed_same_sequence),
 		cmocka_unit_test(test_below),
 		cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_secret_from),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,7 +188,7 @@ static void test_cache_follows_the_generation(void **state)
 	assert_int_equal(fixture_send(f, PEER, 10, &cache), 0);
 	fixture_drain(f);
 	assert_int_equal(cache.generation, f->l3.neigh.generation);
-	assert_memory_equal(cache.eth, peer_mac, 6);
+	assert_memory_equal(cache.mac, peer_mac, 6);
 	answer(f, PEER, peer_mac);
 	assert_int_equal(cache.generation, f->l3.neigh.generation);
 	assert_int_equal(fixture_send(f, PEER, 10, &cache), 0);
@@ -205,7 +205,7 @@ static void test_cache_follows_the_generation(void **state)
 	fixture_drain(f);
 	assert_int_not_equal(cache.generation, f->l3.neigh.generation);
 	assert_int_equal(fixture_send(f, PEER, 10, &cache), 0);
-	assert_memory_equal(cache.eth, other_mac, 6);
+	assert_memory_equal(cache.mac, other_mac, 6);
 	fixture_close(f);
 }
 

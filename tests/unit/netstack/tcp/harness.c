@@ -24,6 +24,7 @@ static void on_xmit(struct rill_tcp_env *env, const struct rill_tcp_xmit *to, st
 	uint32_t slot = rill_rand_below(&e->rand, TH_HELD_MAX);
 
 	assert_true(b->len >= RILL_TCP_HEADER_LEN && b->len <= TH_RAW_MAX);
+	e->tos = to->tos;
 	if (e->sent)
 		e->sent(e, b->data, b->len);
 	memset(rill_buf_push(b, LOWER_HEADERS), 0xee, LOWER_HEADERS);
@@ -97,5 +98,6 @@ enum rill_drop th_input_raw(struct th_end *e, const void *raw, uint32_t len, uin
 		on_put(&e->env, b);
 		return drop;
 	}
+	seg.ecn = e->rx_ecn;
 	return rill_tcb_input(&e->tcb, &e->env, &seg, b, now);
 }

@@ -31,6 +31,8 @@ struct th_end {
 	/* Called for each segment sent; raw is the TCP segment. */
 	void (*sent)(struct th_end *e, const uint8_t *raw, uint32_t len);
 	void *arg;
+	uint8_t tos;	/* of the segment that sent() is called for */
+	uint8_t rx_ecn; /* the ECN field of what th_input_raw() hands in */
 	struct rill_rand rand;
 	uint32_t alloc_fail_permille;
 	uint32_t hold_permille; /* how often the "driver" keeps a buffer */

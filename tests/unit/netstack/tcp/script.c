@@ -10,6 +10,7 @@ static void on_sent(struct th_end *e, const uint8_t *raw, uint32_t len)
 	struct rill_buf *b = th_buf(e, raw, len);
 
 	assert_int_equal(rill_tcp_parse(b, &e->tcb.local.ip, &e->tcb.remote.ip, &o->seg), 0);
+	o->seg.ecn = e->tos & 3;
 	memcpy(o->data, b->data, b->len);
 	rill_buf_put_owner(&e->pool, b);
 	s->out_last++;
@@ -32,6 +33,9 @@ struct script *script_new(void)
 	s->e.env.params.nodelay = true;
 	s->e.env.params.quick_acks = 0;
 	s->e.env.params.recv_buffer = 65535;
+	s->e.env.params.rest_us = 0; /* no timer but those of the protocol */
+	s->e.env.params.no_mtu_probing = true;
+	s->e.env.cc = &rill_tcp_cc_newreno; /* its figures are easy to follow */
 	s->opt = (struct rill_tcp_options_seen){.present = RILL_TCP_OPT_MSS, .mss = MSS};
 	rill_tcb_init(&s->e.tcb, &s->e.env, &local, &remote);
 	return s;
@@ -49,7 +53,7 @@ static uint8_t pattern(uint32_t seq)
 	return (uint8_t)(seq * 31 + (seq >> 8));
 }
 
-static uint32_t build(struct script *s, uint8_t *raw, uint8_t flags, uint32_t seq, uint32_t ack,
+static uint32_t build(struct script *s, uint8_t *raw, uint16_t flags, uint32_t seq, uint32_t ack,
 		      uint32_t wnd, uint32_t len)
 {
 	struct rill_buf *b = rill_buf_alloc(&s->e.pool);
@@ -62,12 +66,14 @@ static uint32_t build(struct script *s, uint8_t *raw, uint8_t flags, uint32_t se
 		.ack = flags & A ? s->e.tcb.iss + ack : 0,
 		.wnd = (uint16_t)wnd,
 		.flags = flags,
+		.urg = s->urg,
 		.options = bytes,
 	};
 	uint32_t raw_len;
 
 	if (!(flags & S))
-		o.present &= RILL_TCP_OPT_TIMESTAMPS;
+		o.present &= RILL_TCP_OPT_TIMESTAMPS | RILL_TCP_OPT_SACK |
+			     RILL_TCP_OPT_USER_TIMEOUT;
 	h.options_len = rill_tcp_options_emit(bytes, &o);
 	for (uint32_t i = 0; i < len; i++)
 		*rill_buf_append(b, 1) = pattern(seq + i);
@@ -78,7 +84,7 @@ static uint32_t build(struct script *s, uint8_t *raw, uint8_t flags, uint32_t se
 	return raw_len;
 }
 
-enum rill_drop in_batch(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,
+enum rill_drop in_batch(struct script *s, uint16_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,
 			uint32_t len)
 {
 	uint8_t raw[TH_RAW_MAX];
@@ -89,7 +95,7 @@ enum rill_drop in_batch(struct script *s, uint8_t flags, uint32_t seq, uint32_t 
 	return drop;
 }
 
-enum rill_drop in(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,
+enum rill_drop in(struct script *s, uint16_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,
 		  uint32_t len)
 {
 	enum rill_drop drop = in_batch(s, flags, seq, ack, wnd, len);
@@ -111,7 +117,7 @@ static struct out *next_out(struct script *s)
 	return &s->out[s->out_first++ % RILL_ARRAY_SIZE(s->out)];
 }
 
-void expect(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len)
+void expect(struct script *s, uint16_t flags, uint32_t seq, uint32_t ack, uint32_t len)
 {
 	struct out *o = next_out(s);
 	struct rill_tcp_seg *g = &o->seg;
@@ -219,6 +225,7 @@ void script_accept(struct script *s, uint32_t wnd)
 
 	assert_int_equal(rill_tcp_parse(b, &s->e.tcb.remote.ip, &s->e.tcb.local.ip, &seg), 0);
 	assert_int_equal(rill_tcp_listen_check(&s->e.env, &seg), RILL_DROP_NONE);
+	seg.ecn = s->e.rx_ecn;
 	rill_tcb_accept(&s->e.tcb, &s->e.env, &seg, NULL, s->now);
 	rill_buf_put_owner(&s->e.pool, b);
 	out(s);

@@ -15,11 +15,16 @@
 #define R RILL_TCP_RST
 #define P RILL_TCP_PSH
 #define A RILL_TCP_ACK
+#define U RILL_TCP_URG
+#define E RILL_TCP_ECE
+#define C RILL_TCP_CWR
+#define AE RILL_TCP_AE
 
 struct script {
 	struct th_end e;
 	uint64_t now;
 	struct rill_tcp_options_seen opt; /* of the segments to come from the peer */
+	uint16_t urg;			  /* their urgent pointer, with U */
 	struct out {
 		struct rill_tcp_seg seg;
 		uint8_t data[TH_RAW_MAX];
@@ -40,13 +45,13 @@ void script_connect(struct script *s);
 void script_accept(struct script *s, uint32_t wnd);
 
 /* A segment from the peer. in() calls output afterwards; in_batch() does not. */
-enum rill_drop in(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,
+enum rill_drop in(struct script *s, uint16_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,
 		  uint32_t len);
-enum rill_drop in_batch(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,
+enum rill_drop in_batch(struct script *s, uint16_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,
 			uint32_t len);
 void out(struct script *s); /* output */
 /* The next segment sent must be this one. */
-void expect(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len);
+void expect(struct script *s, uint16_t flags, uint32_t seq, uint32_t ack, uint32_t len);
 void expect_rst(struct script *s, uint32_t seq); /* RST alone, seq as given by the peer's ACK */
 void expect_none(struct script *s);
 /* Lets ns pass: fires what is due on the way. */

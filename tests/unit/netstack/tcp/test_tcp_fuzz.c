@@ -3,7 +3,7 @@
  * Random and mutated segments at a live connection: nothing may crash, every invariant holds after
  * each, memory stays bounded, and no buffer leaks. RILL_MUTATIONS sets how many.
  */
-#include "script.h"
+#include "sack_script.h"
 
 #include "netstack/tcp/options.h"
 
@@ -24,6 +24,29 @@ static uint8_t pick_flags(struct rill_rand *r)
 	if (rill_rand_below(r, 10) == 0)
 		return (uint8_t)rill_rand_next(r);
 	return usual[rill_rand_below(r, rill_rand_below(r, 10) ? 6 : RILL_ARRAY_SIZE(usual))];
+}
+
+/* SACK blocks about what is outstanding, some of them true to segments' bounds. */
+static void hostile_blocks(const struct rill_tcb *t, struct rill_rand *r,
+			   struct rill_tcp_options_seen *o)
+{
+	uint32_t out = t->snd_nxt - t->snd_una + 1;
+	bool bounds = rill_rand_below(r, 2);
+
+	o->present |= RILL_TCP_OPT_SACK;
+	o->sack_count = (uint8_t)(1 + rill_rand_below(r, 3));
+	for (unsigned i = 0; i < o->sack_count; i++) {
+		uint32_t from = rill_rand_below(r, out);
+		uint32_t len = rill_rand_below(r, out);
+
+		if (bounds) {
+			from -= from % t->snd_mss;
+			len -= len % t->snd_mss;
+		}
+		o->sack[i].start = pick(r, t->snd_una + from);
+		o->sack[i].end =
+			rill_rand_below(r, 4) ? o->sack[i].start + len : pick(r, t->snd_nxt);
+	}
 }
 
 static uint32_t make(struct script *s, struct rill_rand *r, uint8_t *raw)
@@ -51,6 +74,8 @@ static uint32_t make(struct script *s, struct rill_rand *r, uint8_t *raw)
 
 	if ((t->flags & RILL_TCB_TIMESTAMPS) && rill_rand_below(r, 10))
 		o.present |= RILL_TCP_OPT_TIMESTAMPS;
+	if (rill_rand_below(r, 2))
+		hostile_blocks(t, r, &o);
 	h.options_len = rill_tcp_options_emit(bytes, &o);
 	if (rill_rand_below(r, 10) == 0)
 		for (unsigned i = 0; i < h.options_len; i++)
@@ -99,17 +124,21 @@ static struct script *fresh(struct rill_rand *r)
 {
 	struct script *s;
 
-	switch (rill_rand_below(r, 4)) {
+	switch (rill_rand_below(r, 5)) {
 	case 0:
 		s = script_new();
 		script_connect(s);
 		break;
 	case 1:
 		s = script_new();
+		s->opt.present |= RILL_TCP_OPT_SACK_PERMITTED;
 		script_accept(s, 65535);
 		break;
 	case 2:
-		s = script_timestamps();
+		s = rill_rand_below(r, 2) ? script_sack(true) : script_timestamps();
+		break;
+	case 3:
+		s = script_sack(false);
 		break;
 	default:
 		s = script_established(536, 20000);

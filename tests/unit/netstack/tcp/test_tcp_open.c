@@ -288,7 +288,7 @@ static void window_scale_rfc7323_2(void **state)
 	struct script *s = script_new();
 
 	s->e.env.params.no_window_scale = false;
-	s->e.tcb.rcv_buf_max = 1 << 20;
+	rill_tcb_set_recv_buffer(&s->e.tcb, 1 << 20);
 	s->opt.present |= RILL_TCP_OPT_WSCALE;
 	s->opt.wscale = 7;
 	script_connect(s);
@@ -309,7 +309,7 @@ static void window_scale_needs_both_rfc7323_2_2(void **state)
 	struct script *s = script_new();
 
 	s->e.env.params.no_window_scale = false;
-	s->e.tcb.rcv_buf_max = 1 << 20;
+	rill_tcb_set_recv_buffer(&s->e.tcb, 1 << 20);
 	script_connect(s);
 	expect(s, S, 0, 0, 0);
 	assert_true(s->last.opt.present & RILL_TCP_OPT_WSCALE);

@@ -353,12 +353,17 @@ static struct sim *sim_new(uint64_t seed, const struct link *link, uint64_t byte
 		th_end_init(e, 4096, seed * 2 + (uint64_t)i);
 		e->sent = on_sent;
 		e->arg = s;
+		/* every pair of algorithms in turn */
+		e->env.cc = rill_tcp_cc_all[(seed >> (2 * i)) % 4];
 		e->hold_permille = 200;
 		e->env.params.no_timestamps = chance(s, 200);
 		e->env.params.no_window_scale = chance(s, 100);
 		e->env.params.nodelay = chance(s, 500);
 		e->env.params.send_buffer = 4096u << rill_rand_below(&s->rand, 8);
 		e->env.params.recv_buffer = 4096u << rill_rand_below(&s->rand, 8);
+		/* as far as the pool goes */
+		e->env.params.send_buffer_max = 1u << 20;
+		e->env.params.recv_buffer_max = 1u << 20;
 		e->env.params.mtu = chance(s, 200) ? 600 : 1500;
 		s->app[i].to_send = bytes;
 		s->app[i].to_recv = bytes;
@@ -487,13 +492,49 @@ static void tiny_transfers(void **state)
 	run_seeds(&l, 100, 200, 0, 0);
 }
 
+/* 16 MiB over 100 Mb/s and 20 ms within two seconds, with a queue of a BDP and of half. */
+static void each_algorithm_fills_a_bottleneck(void **state)
+{
+	struct link l = {.delay_ns = 10 * RILL_MS, .ns_per_byte = 80};
+
+	for (unsigned n = 0; n < 8; n++) {
+		struct sim *s;
+
+		l.queue_ns = (n & 1 ? 10 : 20) * RILL_MS;
+		s = sim_new(1, &l, 0);
+		s->app[0].to_send = s->app[1].to_recv = 16 << 20;
+		for (int i = 0; i < 2; i++) {
+			struct th_end *e = &s->end[i];
+			struct rill_addr local = e->tcb.local, remote = e->tcb.remote;
+
+			e->env.cc = rill_tcp_cc_all[n / 2];
+			e->env.params.mtu = 1500;
+			e->env.params.no_window_scale = false;
+			e->env.params.send_buffer = e->env.params.recv_buffer = 1 << 20;
+			rill_tcb_init(&e->tcb, &e->env, &local, &remote);
+		}
+		rill_tcb_connect(&s->end[0].tcb, &s->end[0].env, s->now);
+		rill_tcb_output(&s->end[0].tcb, &s->end[0].env, s->now);
+		wait_for_syn(s);
+		while (!done(s))
+			step(s);
+		/* One second when it began, and 60 of TIME-WAIT. */
+		assert_in_range(s->now, 62300 * RILL_MS, 63000 * RILL_MS);
+		sim_finish(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(perfect_link),	  cmocka_unit_test(one_percent_of_everything),
-		cmocka_unit_test(harsh_link),	  cmocka_unit_test(slow_readers),
-		cmocka_unit_test(bottleneck),	  cmocka_unit_test(no_buffers_now_and_then),
+		cmocka_unit_test(perfect_link),
+		cmocka_unit_test(one_percent_of_everything),
+		cmocka_unit_test(harsh_link),
+		cmocka_unit_test(slow_readers),
+		cmocka_unit_test(bottleneck),
+		cmocka_unit_test(no_buffers_now_and_then),
 		cmocka_unit_test(tiny_transfers),
+		cmocka_unit_test(each_algorithm_fills_a_bottleneck),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

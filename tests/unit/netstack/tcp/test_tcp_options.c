@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Options on the wire, and what the handshake makes of them. */
+#include "script.h"
+
+#include "netstack/tcp/options.h"
+
+static struct rill_tcp_options_seen parsed(const uint8_t *p, uint32_t len)
+{
+	struct rill_tcp_options_seen o;
+
+	memset(&o, 0xa5, sizeof(o));
+	rill_tcp_options_parse(p, len, &o);
+	return o;
+}
+
+static void syn_options_fit_and_come_back(void **state)
+{
+	struct rill_tcp_options_seen o = {
+		.present = RILL_TCP_OPT_MSS | RILL_TCP_OPT_WSCALE | RILL_TCP_OPT_TIMESTAMPS |
+			   RILL_TCP_OPT_SACK_PERMITTED | RILL_TCP_OPT_FAST_OPEN |
+			   RILL_TCP_OPT_USER_TIMEOUT,
+		.mss = 1460,
+		.wscale = 7,
+		.tsval = 0x01020304,
+		.fast_open_len = 16,
+		.fast_open = "0123456789abcde",
+		.user_timeout = 0x8005,
+	};
+	uint8_t bytes[RILL_TCP_OPTIONS_MAX];
+	uint8_t len = rill_tcp_options_emit(bytes, &o);
+	struct rill_tcp_options_seen back = parsed(bytes, len);
+
+	/* 4 + 4 + 12 + 20: the timeout has to stay behind */
+	assert_int_equal(len, 40);
+	assert_int_equal(back.present, o.present & ~RILL_TCP_OPT_USER_TIMEOUT);
+	assert_int_equal(back.mss, 1460);
+	assert_int_equal(back.wscale, 7);
+	assert_int_equal(back.tsval, 0x01020304);
+	assert_int_equal(back.fast_open_len, 16);
+	assert_memory_equal(back.fast_open, o.fast_open, 16);
+	o.fast_open_len = 8;
+	len = rill_tcp_options_emit(bytes, &o);
+	back = parsed(bytes, len);
+	assert_int_equal(len, 36);
+	assert_int_equal(back.present, o.present);
+	assert_int_equal(back.user_timeout, 0x8005);
+}
+
+static void every_length_is_whole_words(void **state)
+{
+	for (unsigned present = 0; present < 128; present++) {
+		for (unsigned n = 0; n <= 8; n += 2) {
+			struct rill_tcp_options_seen o = {
+				.present = (uint8_t)(present & ~RILL_TCP_OPT_SACK),
+				.fast_open_len = (uint8_t)(n == 2 ? 0 : n),
+			};
+			uint8_t bytes[RILL_TCP_OPTIONS_MAX];
+			uint8_t len = rill_tcp_options_emit(bytes, &o);
+			struct rill_tcp_options_seen back = parsed(bytes, len);
+
+			assert_int_equal(len % 4, 0);
+			assert_int_equal(back.present, o.present);
+		}
+	}
+}
+
+static void sack_blocks_rfc2018_3(void **state)
+{
+	struct rill_tcp_options_seen o = {
+		.present = RILL_TCP_OPT_SACK | RILL_TCP_OPT_TIMESTAMPS,
+		.sack_count = 3,
+		.sack = {{10, 20}, {30, 40}, {0xfffffff0, 5}},
+	};
+	uint8_t bytes[RILL_TCP_OPTIONS_MAX];
+	uint8_t len = rill_tcp_options_emit(bytes, &o);
+	struct rill_tcp_options_seen back = parsed(bytes, len);
+
+	assert_int_equal(len, 40);
+	assert_int_equal(back.present, o.present);
+	assert_int_equal(back.sack_count, 3);
+	assert_memory_equal(back.sack, o.sack, 3 * sizeof(o.sack[0]));
+}
+
+static void sack_malformed(void **state)
+{
+	static const uint8_t odd[] = {5, 9, 0, 0, 0, 1, 0, 0, 0};
+	static const uint8_t backwards[] = {5, 18, 0, 0, 0, 9, 0, 0, 0, 8, /* and a good one */
+					    0, 0,  0, 1, 0, 0, 0, 2};
+	static const uint8_t empty[] = {5, 10, 0, 0, 0, 9, 0, 0, 0, 9};
+	static const uint8_t none[] = {5, 2, 1, 1};
+	struct rill_tcp_options_seen o = parsed(backwards, sizeof(backwards));
+
+	assert_int_equal(parsed(odd, sizeof(odd)).present, 0);
+	assert_int_equal(parsed(empty, sizeof(empty)).present, 0);
+	assert_int_equal(parsed(none, sizeof(none)).present, 0);
+	assert_int_equal(o.present, RILL_TCP_OPT_SACK);
+	assert_int_equal(o.sack_count, 1);
+	assert_int_equal(o.sack[0].start, 1);
+}
+
+static void fast_open_lengths_rfc7413_4_1_1(void **state)
+{
+	for (unsigned n = 0; n <= 20; n++) {
+		uint8_t bytes[24] = {34, (uint8_t)(2 + n)};
+		bool good = n == 0 || (n >= 4 && n <= 16 && n % 2 == 0);
+		struct rill_tcp_options_seen o = parsed(bytes, 2 + n);
+
+		assert_int_equal(o.present, good ? RILL_TCP_OPT_FAST_OPEN : 0);
+		if (good)
+			assert_int_equal(o.fast_open_len, n);
+	}
+}
+
+static void wrong_lengths_are_unknown_options(void **state)
+{
+	static const uint8_t kinds[] = {2, 3, 4, 8, 28};
+
+	for (unsigned k = 0; k < RILL_ARRAY_SIZE(kinds); k++) {
+		uint8_t bytes[40] = {kinds[k], 12};
+
+		assert_int_equal(parsed(bytes, 12).present, 0);
+	}
+}
+
+static void sack_is_offered_and_agreed_on_rfc2018_2(void **state)
+{
+	struct script *s = script_new();
+
+	s->opt.present |= RILL_TCP_OPT_SACK_PERMITTED;
+	script_connect(s);
+	expect(s, S, 0, 0, 0);
+	assert_true(s->last.opt.present & RILL_TCP_OPT_SACK_PERMITTED);
+	in(s, S | A, 0, 1, 65535, 0);
+	assert_true(s->e.tcb.flags & RILL_TCB_SACK);
+	expect(s, A, 1, 1, 0);
+	assert_int_equal(s->last.opt.present, 0);
+	script_free(s);
+
+	s = script_new();
+	s->opt.present |= RILL_TCP_OPT_SACK_PERMITTED;
+	script_accept(s, 65535);
+	expect(s, S | A, 0, 1, 0);
+	assert_true(s->last.opt.present & RILL_TCP_OPT_SACK_PERMITTED);
+	script_free(s);
+}
+
+static void sack_is_off_when_one_side_does_not_want_it_rfc2018_2(void **state)
+{
+	struct script *s = script_established(MSS, 65535);
+
+	assert_false(s->e.tcb.flags & RILL_TCB_SACK);
+	in(s, A, 101, 1, 65535, 100);
+	expect(s, A, 1, 1, 0);
+	assert_int_equal(s->last.opt.present, 0);
+	script_free(s);
+
+	s = script_new();
+	s->e.env.params.no_sack = true;
+	s->opt.present |= RILL_TCP_OPT_SACK_PERMITTED;
+	script_connect(s);
+	expect(s, S, 0, 0, 0);
+	assert_false(s->last.opt.present & RILL_TCP_OPT_SACK_PERMITTED);
+	in(s, S | A, 0, 1, 65535, 0);
+	assert_false(s->e.tcb.flags & RILL_TCB_SACK);
+	script_free(s);
+
+	s = script_new();
+	script_accept(s, 65535);
+	expect(s, S | A, 0, 1, 0);
+	assert_false(s->last.opt.present & RILL_TCP_OPT_SACK_PERMITTED);
+	script_free(s);
+}
+
+#define T(f) cmocka_unit_test(f)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(syn_options_fit_and_come_back),
+		T(every_length_is_whole_words),
+		T(sack_blocks_rfc2018_3),
+		T(sack_malformed),
+		T(fast_open_lengths_rfc7413_4_1_1),
+		T(wrong_lengths_are_unknown_options),
+		T(sack_is_offered_and_agreed_on_rfc2018_2),
+		T(sack_is_off_when_one_side_does_not_want_it_rfc2018_2),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The event trace of connections in trouble. */
+#include "script.h"
+
+#include "netstack/tcp/trace.h"
+
+#define BLOCKS 8
+
+struct world {
+	struct th_end e;
+	struct rill_tcb tcbs[3 * BLOCKS];
+	uint64_t now;
+};
+
+static struct world *world_new(uint32_t blocks)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	th_end_init(&w->e, 16, 1);
+	w->e.env.params.trace_blocks = blocks;
+	w->now = RILL_SEC;
+	for (unsigned i = 0; i < RILL_ARRAY_SIZE(w->tcbs); i++) {
+		struct rill_addr local = th_addr(1, (uint16_t)(1 + i)), remote = th_addr(2, 80);
+
+		rill_tcb_init(&w->tcbs[i], &w->e.env, &local, &remote);
+	}
+	rill_tcb_init(&w->e.tcb, &w->e.env, &w->tcbs[0].local, &w->tcbs[0].remote);
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	th_end_fini(&w->e);
+	assert_null(w->e.env.trace);
+	free(w);
+}
+
+static void event(struct world *w, unsigned i, enum rill_tcp_event ev, uint32_t a)
+{
+	w->now += RILL_MS;
+	rill_tcp_trace(&w->tcbs[i], &w->e.env, ev, a, 2 * a, w->now);
+}
+
+struct seen {
+	unsigned blocks;
+	const struct rill_tcp_trace_block *last;
+	uint16_t ports[128];
+};
+
+static void see(void *ctx, const struct rill_tcp_trace_block *t)
+{
+	struct seen *s = ctx;
+
+	s->ports[s->blocks++] = t->local.port;
+	s->last = t;
+}
+
+static struct seen look(struct world *w, bool archived)
+{
+	struct seen s = {0};
+
+	rill_tcp_trace_each(&w->e.env, archived, see, &s);
+	return s;
+}
+
+static void nothing_odd_costs_nothing(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+
+	event(w, 0, RILL_TCP_EV_ESTABLISHED, 1);
+	event(w, 0, RILL_TCP_EV_OOO, 1);
+	event(w, 0, RILL_TCP_EV_RESET_IN, 1);
+	assert_null(w->e.env.trace);
+	assert_int_equal(w->tcbs[0].trace, 0);
+	assert_int_equal(look(w, false).blocks + look(w, true).blocks, 0);
+	world_free(w);
+}
+
+static void trouble_is_recorded_and_archived(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+	const struct rill_tcp_trace_block *t;
+	char text[128];
+
+	w->tcbs[0].state = RILL_TCP_ESTABLISHED;
+	event(w, 0, RILL_TCP_EV_RTO, 7);
+	event(w, 0, RILL_TCP_EV_DROP, 8);
+	assert_int_equal(look(w, false).blocks, 1);
+	assert_int_equal(look(w, true).blocks, 0);
+	event(w, 0, RILL_TCP_EV_RTO_OVER, 9);
+	assert_int_equal(look(w, true).blocks, 1);
+	event(w, 0, RILL_TCP_EV_RTX, 10); /* the archive is a copy */
+	t = look(w, true).last;
+	assert_int_equal(t->count, 3);
+	assert_int_equal(t->why, RILL_TCP_EV_RTO_OVER);
+	assert_int_equal(t->local.port, 1);
+	assert_int_equal(t->remote.port, 80);
+	assert_int_equal(rill_tcp_trace_record(t, 0)->event, RILL_TCP_EV_RTO);
+	assert_int_equal(rill_tcp_trace_record(t, 1)->after_us, 1000);
+	assert_null(rill_tcp_trace_record(t, 3));
+	rill_tcp_trace_format(rill_tcp_trace_record(t, 2), text, sizeof(text));
+	assert_string_equal(text, "+1000us ESTABLISHED rto-over una=9 cwnd=18");
+	world_free(w);
+}
+
+static void end_is_archived_with_a_history_only(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+
+	event(w, 0, RILL_TCP_EV_RESET_IN, 1);
+	assert_int_equal(look(w, true).blocks, 0);
+	event(w, 0, RILL_TCP_EV_ZERO_WINDOW, 1);
+	event(w, 0, RILL_TCP_EV_RESET_IN, 1);
+	assert_int_equal(look(w, true).blocks, 1);
+	event(w, 1, RILL_TCP_EV_TIMEOUT, 1);
+	assert_int_equal(look(w, true).blocks, 2);
+	world_free(w);
+}
+
+static void last_records_stay(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+	const struct rill_tcp_trace_block *t;
+
+	for (uint32_t i = 0; i < 100; i++)
+		event(w, 0, RILL_TCP_EV_RTX, i);
+	t = look(w, false).last;
+	assert_int_equal(t->count, 100);
+	for (uint32_t i = 0; i < RILL_TCP_TRACE_RECORDS; i++)
+		assert_int_equal(rill_tcp_trace_record(t, i)->a, 68 + i);
+	assert_null(rill_tcp_trace_record(t, RILL_TCP_TRACE_RECORDS));
+	world_free(w);
+}
+
+static bool has_block(struct world *w, unsigned i)
+{
+	return rill_tcp_trace_of(&w->tcbs[i], &w->e.env) != NULL;
+}
+
+static void silent_longest_gives_its_block(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+
+	for (unsigned i = 0; i < BLOCKS; i++)
+		event(w, i, RILL_TCP_EV_RTX, 1);
+	/* All but the third speak again. */
+	for (unsigned i = 0; i < BLOCKS; i++)
+		if (i != 3)
+			event(w, i, RILL_TCP_EV_DROP, 1);
+	event(w, BLOCKS, RILL_TCP_EV_RTX, 1);
+	assert_true(has_block(w, BLOCKS));
+	for (unsigned i = 0; i < BLOCKS; i++)
+		assert_int_equal(has_block(w, i), i != 3);
+	assert_int_equal(w->e.env.trace->stolen, 1);
+	/* Who has lost it takes another when it has something to say, and what it had is gone. */
+	event(w, 3, RILL_TCP_EV_DROP, 1);
+	assert_false(has_block(w, 3));
+	event(w, 3, RILL_TCP_EV_RTX, 1);
+	assert_true(has_block(w, 3));
+	assert_int_equal(rill_tcp_trace_of(&w->tcbs[3], &w->e.env)->count, 1);
+	assert_int_equal(look(w, false).blocks, BLOCKS);
+	world_free(w);
+}
+
+static void a_connection_that_takes_the_place_of_another(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+	struct rill_addr local = th_addr(1, 77), remote = th_addr(2, 80);
+
+	event(w, 0, RILL_TCP_EV_RTX, 1);
+	rill_tcb_fini(&w->tcbs[0], &w->e.env);
+	rill_tcb_init(&w->tcbs[0], &w->e.env, &local, &remote);
+	assert_false(has_block(w, 0));
+	event(w, 0, RILL_TCP_EV_RTX, 1);
+	assert_int_equal(look(w, false).blocks, 2);
+	world_free(w);
+}
+
+static void archive_is_a_ring(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+	struct seen s;
+
+	for (unsigned i = 0; i < RILL_TCP_TRACE_ARCHIVED + 10; i++)
+		event(w, i % BLOCKS, RILL_TCP_EV_UNDO, i);
+	s = look(w, true);
+	assert_int_equal(s.blocks, RILL_TCP_TRACE_ARCHIVED);
+	for (unsigned i = 0; i < s.blocks; i++)
+		assert_int_equal(s.ports[i], 1 + (i + 10) % BLOCKS);
+	assert_int_equal(w->e.env.trace->archived, RILL_TCP_TRACE_ARCHIVED + 10);
+	world_free(w);
+}
+
+static void long_silence_is_not_a_short_one(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+
+	event(w, 0, RILL_TCP_EV_RTX, 1);
+	w->now += 7200 * RILL_SEC;
+	event(w, 0, RILL_TCP_EV_RTX, 1);
+	assert_int_equal(rill_tcp_trace_record(look(w, false).last, 1)->after_us, UINT32_MAX);
+	world_free(w);
+}
+
+static void can_be_off(void **state)
+{
+	struct world *w = world_new(0);
+
+	event(w, 0, RILL_TCP_EV_RTO, 1);
+	event(w, 0, RILL_TCP_EV_RTO_OVER, 1);
+	assert_null(w->e.env.trace);
+	world_free(w);
+}
+
+static void every_event_has_a_name(void **state)
+{
+	for (int i = 0; i < RILL_TCP_EV_COUNT; i++) {
+		const char *name = rill_tcp_event_name((enum rill_tcp_event)i);
+
+		assert_true(name && name[0]);
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(name, rill_tcp_event_name((enum rill_tcp_event)k));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_odd_costs_nothing),
+		cmocka_unit_test(trouble_is_recorded_and_archived),
+		cmocka_unit_test(end_is_archived_with_a_history_only),
+		cmocka_unit_test(last_records_stay),
+		cmocka_unit_test(silent_longest_gives_its_block),
+		cmocka_unit_test(a_connection_that_takes_the_place_of_another),
+		cmocka_unit_test(archive_is_a_ring),
+		cmocka_unit_test(long_silence_is_not_a_short_one),
+		cmocka_unit_test(can_be_off),
+		cmocka_unit_test(every_event_has_a_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
