@@ -16,4 +16,10 @@ struct rill_hash_key {
 /* len must be a multiple of 8; data 8-byte aligned. */
 uint64_t rill_siphash(const struct rill_hash_key *key, const uint64_t *data, size_t len);
 
+/*
+ * SipHash-1-3 of one word: half of the rounds, for tables. There an attacker sees only how long a
+ * search takes, and not the hash itself.
+ */
+uint64_t rill_siphash_short(const struct rill_hash_key *key, uint64_t word);
+
 #endif

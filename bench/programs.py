@@ -27,7 +27,7 @@ def step(what, command, **kwargs):
 
 def build_rill(build=BUILD, *options):
     if not os.path.exists(os.path.join(build, "build.ninja")):
-        step("meson setup", ["meson", "setup", "--buildtype=release", *options, build, ROOT])
+        step("meson setup", ["meson", "setup", "--buildtype=release", "-Db_lto=true", *options, build, ROOT])
     step("the build", ["ninja", "-C", build, "benchmarks", "cli/rill"])
 
 

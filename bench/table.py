@@ -145,6 +145,7 @@ BENCHES = [
     Bench("udp_echo_mem", peers={"lwip": "udp"}),
     Bench("tcp_rr_mem", peers={"lwip": "tcp"}),
     Bench("tcp_bulk_mem", peers={"lwip": "bulk"}),
+    Bench("tcp_bulk_mem_offload", peers={}),
     Bench("tcp_rr_instr", lambda: counted("rill", "tcp_rr_mem"), {"lwip": lambda: counted("lwip", "tcp")},
           unit="instructions"),
     Bench("tcp_bulk_instr", lambda: counted("rill", "tcp_bulk_mem"), {"lwip": lambda: counted("lwip", "bulk")},

@@ -335,6 +335,7 @@ const struct rill_driver rill_af_xdp_driver = {
 	.tx_burst = rill_xsk_tx_burst,
 	.tx_flush = rill_xsk_tx_flush,
 	.rx_arm = rill_xsk_rx_arm,
+	.poll_due = rill_xsk_poll_due,
 	.rx_disarm = xdp_rx_disarm,
 	.rx_fd = xdp_rx_fd,
 	.flow_add = xdp_flow_add,

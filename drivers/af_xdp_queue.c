@@ -231,6 +231,7 @@ static void refill(struct rill_xsk_queue *q)
 		return;
 	if (q->pool.available < want)
 		want = RILL_MIN(want, rill_buf_pool_reclaim(&q->pool));
+	rill_store_relaxed(&q->short_of_bufs, want < batch);
 	if (want == 0 || xsk_ring_prod__reserve(&q->fill, want, &at) == 0)
 		return;
 	for (uint32_t i = 0; i < want; i++) {
@@ -400,6 +401,25 @@ unsigned rill_xsk_tx_burst(struct rill_nic_queue *base, struct rill_buf **bufs, 
 }
 
 /* ---- the rest ---- */
+
+/*
+ * relaxed: a hint, of words that the kernel and whoever holds the shard write. Completions can
+ * wait: they are taken before the next frame is sent.
+ */
+bool rill_xsk_poll_due(const struct rill_nic_queue *base)
+{
+	const struct rill_xsk_queue *q = RILL_CONTAINER_OF(base, struct rill_xsk_queue, base);
+
+	if (rill_load_relaxed(q->rx.producer) != rill_load_relaxed(q->rx.consumer))
+		return true;
+	/* The kernel waits for a call, or the pool was dry and somebody has to look again. */
+	if (q->busy_poll || xsk_ring_prod__needs_wakeup(&q->fill) ||
+	    rill_load_relaxed(&q->short_of_bufs))
+		return true;
+	/* What it would not take last time. */
+	return rill_load_relaxed(q->tx.producer) != rill_load_relaxed(q->tx.consumer) &&
+	       xsk_ring_prod__needs_wakeup(&q->tx);
+}
 
 bool rill_xsk_rx_arm(struct rill_nic_queue *base)
 {

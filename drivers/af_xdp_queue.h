@@ -42,7 +42,8 @@ struct rill_xsk_queue {
 	int fd;
 	bool zerocopy;
 	bool busy_poll;
-	uint32_t frame_count; /* what RLIMIT_MEMLOCK left of the wish */
+	RILL_ATOMIC(bool) short_of_bufs; /* the fill ring got less than it had room for */
+	uint32_t frame_count;		 /* what RLIMIT_MEMLOCK left of the wish */
 };
 
 /* What of a chunk is left for a frame. */
@@ -59,6 +60,7 @@ void rill_xsk_queue_close(struct rill_xsk_queue *q);
 unsigned rill_xsk_rx_burst(struct rill_nic_queue *q, struct rill_buf **bufs, unsigned n);
 unsigned rill_xsk_tx_burst(struct rill_nic_queue *q, struct rill_buf **bufs, unsigned n);
 void rill_xsk_tx_flush(struct rill_nic_queue *q);
+bool rill_xsk_poll_due(const struct rill_nic_queue *q);
 bool rill_xsk_rx_arm(struct rill_nic_queue *q);
 void rill_xsk_stats(struct rill_nic_queue *q, struct rill_nic_stats *stats);
 

@@ -65,6 +65,12 @@ struct rill_driver {
 	unsigned (*tx_burst)(struct rill_nic_queue *q, struct rill_buf **bufs, unsigned n);
 	void (*tx_flush)(struct rill_nic_queue *q);
 	/*
+	 * False: rx_burst and tx_flush would find nothing to do now. Only a hint, from any thread
+	 * and without the shard, so that a worker that waits need not take it. Optional: NULL where
+	 * asking costs as much as looking.
+	 */
+	bool (*poll_due)(const struct rill_nic_queue *q);
+	/*
 	 * Before sleeping: from now on a received packet makes fd readable. False when something is
 	 * there already; the shard is held. disarm ends it, by the same thread, when the shard may
 	 * be anybody's.

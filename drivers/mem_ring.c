@@ -48,7 +48,8 @@ int rill_mem_ring_open(struct rill_mem_ring *r, uint32_t slot_count, uint32_t fr
 	r->frame_len_max = frame_len_max;
 	r->next = 0;
 	r->posted_seen = 0;
-	r->taken = 0;
+	rill_store_relaxed(&r->taken, 0);
+	rill_store_relaxed(&r->short_of_bufs, false);
 	/* A write to fd may be left over from the last user. */
 	r->drain_owed = true;
 	rill_store_relaxed(&r->posted, 0);
@@ -73,12 +74,14 @@ void rill_mem_ring_close(struct rill_mem_ring *r)
 unsigned rill_mem_ring_take(struct rill_mem_ring *r, struct rill_buf **bufs, unsigned n)
 {
 	/* acquire: R2 */
-	uint32_t ready = rill_load_acquire(&r->filled) - r->taken;
-	unsigned count = RILL_MIN(n, ready);
+	uint32_t filled = rill_load_acquire(&r->filled);
+	uint32_t taken = rill_load_relaxed(&r->taken);
+	unsigned count = RILL_MIN(n, filled - taken);
 
 	for (unsigned i = 0; i < count; i++)
-		bufs[i] = r->slots[(r->taken + i) & r->mask];
-	r->taken += count;
+		bufs[i] = r->slots[(taken + i) & r->mask];
+	/* relaxed: read elsewhere only as a hint */
+	rill_store_relaxed(&r->taken, taken + count);
 	return count;
 }
 
@@ -86,7 +89,8 @@ void rill_mem_ring_refill(struct rill_mem_ring *r, struct rill_buf_pool *pool)
 {
 	uint32_t size = r->mask + 1;
 	uint32_t posted = rill_load_relaxed(&r->posted);
-	uint32_t want = size - (posted - r->taken);
+	uint32_t empty = size - (posted - rill_load_relaxed(&r->taken));
+	uint32_t want = empty;
 
 	if (want < RILL_MIN(REFILL_BATCH, size / 4))
 		return;
@@ -96,6 +100,7 @@ void rill_mem_ring_refill(struct rill_mem_ring *r, struct rill_buf_pool *pool)
 		want = RILL_MIN(want, rill_buf_pool_reclaim(pool));
 	for (uint32_t i = 0; i < want; i++)
 		r->slots[(posted + i) & r->mask] = rill_buf_alloc(pool);
+	rill_store_relaxed(&r->short_of_bufs, want < empty);
 	/* release: R1 */
 	rill_store_release(&r->posted, posted + want);
 }
@@ -115,6 +120,9 @@ struct rill_buf *rill_mem_ring_fill_locked(struct rill_mem_ring *r, const uint8_
 	}
 	struct rill_buf *b = r->slots[r->next++ & r->mask];
 
+	/* Its receiver had it last. */
+	if (r->next != r->posted_seen)
+		__builtin_prefetch(r->slots[r->next & r->mask], 1);
 	memcpy(b->data, data, len);
 	b->len = len;
 	return b;
@@ -161,7 +169,7 @@ bool rill_mem_ring_arm(struct rill_mem_ring *r)
 	/* seq_cst: R3 */
 	rill_publish(&r->armed, 1);
 	/* seq_cst: R3 */
-	if (rill_load_seq_cst(&r->filled) == r->taken)
+	if (rill_load_seq_cst(&r->filled) == rill_load_relaxed(&r->taken))
 		return true;
 	if (!take_back_armed(r))
 		r->drain_owed = true;

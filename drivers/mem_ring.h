@@ -40,7 +40,8 @@ struct rill_mem_ring {
 
 	/* The receiver. */
 	RILL_CACHE_ALIGNED RILL_ATOMIC(uint32_t) posted;
-	uint32_t taken;
+	RILL_ATOMIC(uint32_t) taken;
+	RILL_ATOMIC(bool) short_of_bufs; /* slots stayed empty when it last refilled */
 	bool drain_owed; /* a sender took armed; its write to fd may be still to come */
 };
 
@@ -58,6 +59,14 @@ void rill_mem_ring_close(struct rill_mem_ring *r);
 unsigned rill_mem_ring_take(struct rill_mem_ring *r, struct rill_buf **bufs, unsigned n);
 /* Receiver: posts buffers of pool into the empty slots, as many as it has. */
 void rill_mem_ring_refill(struct rill_mem_ring *r, struct rill_buf_pool *pool);
+
+/* Any thread, as a hint: false: there is nothing to take, and nothing to post. */
+static inline bool rill_mem_ring_due(const struct rill_mem_ring *r)
+{
+	/* relaxed, all three: the receiver takes the shard and looks again */
+	return rill_load_relaxed(&r->filled) != rill_load_relaxed(&r->taken) ||
+	       rill_load_relaxed(&r->short_of_bufs);
+}
 
 /* Receiver: as rx_arm and rx_disarm of a driver. */
 bool rill_mem_ring_arm(struct rill_mem_ring *r);

@@ -63,8 +63,15 @@ struct rill_worker {
 	struct rill_task *previous;  /* has left its slice; whoever runs next finishes it */
 	struct rill_context context; /* of the loop, while a task runs */
 	struct rill_fiber fiber;
-	uint64_t now_ns;	 /* see rill_worker_now() */
-	uint64_t now_cycles;	 /* when now_ns was read */
+	uint64_t now_ns;     /* see rill_worker_now() */
+	uint64_t now_cycles; /* the counter, when now_ns was read */
+	/* The last reading of the clock itself: now_ns goes on from it by the counter. */
+	uint64_t clock_ns;
+	uint64_t clock_cycles;	 /* the counter then */
+	uint64_t clock_span;	 /* good for so many cycles */
+	uint64_t clock_rate;	 /* ns per cycle, 32 binary places; 0: not known */
+	uint64_t clock_word;	 /* what rt->clock was */
+	uint64_t clock_lag_ns;	 /* now_ns is behind the clock by less than this */
 	uint64_t turn_ns;	 /* when the last turn began */
 	unsigned budget;	 /* of this slice */
 	unsigned lifo_runs;	 /* in a row */
@@ -217,20 +224,17 @@ uint64_t rill_runtime_now(const struct rill_runtime *rt);
 uint64_t rill_runtime_now_rough(const struct rill_runtime *rt);
 
 /*
- * The same on a worker's own thread, at most about a microsecond old: reading the cycle counter
+ * The same on a worker's own thread, mostly within a microsecond: reading the cycle counter
  * costs a third of reading the clock. Never ahead of the clock, so that nothing is early by it.
  */
 uint64_t rill_worker_now(struct rill_worker *w);
-
-/* So old it may be at most. */
-#define RILL_WORKER_NOW_AGE_NS 1024
 
 /* The same, but never behind the clock: for deadlines a certain time from now. */
 static inline uint64_t rill_worker_now_latest(struct rill_worker *w)
 {
 	uint64_t now = rill_worker_now(w);
 
-	return rill_clock_is_paused(w->rt) ? now : now + RILL_WORKER_NOW_AGE_NS;
+	return rill_clock_is_paused(w->rt) ? now : now + w->clock_lag_ns;
 }
 
 /* The caller's: by its worker when it is one of rt's, else exact. */
@@ -326,6 +330,16 @@ static inline void rill_phase_enter(struct rill_worker *w, enum rill_phase phase
 	if (rill_load_relaxed(&p->phase) != (uint32_t)phase)
 		rill_phases_charge(p, (uint32_t)phase,
 				   w->rt->ticks_are_ns ? rill_worker_now(w) : rill_cycles());
+}
+
+/* The same, right after rill_worker_now(). */
+static inline void rill_phase_enter_now(struct rill_worker *w, enum rill_phase phase)
+{
+	struct rill_phases *p = &w->watch.phases;
+
+	if (rill_load_relaxed(&p->phase) != (uint32_t)phase)
+		rill_phases_charge(p, (uint32_t)phase,
+				   w->rt->ticks_are_ns ? w->now_ns : w->now_cycles);
 }
 
 /* The present phase turned out to be another. */

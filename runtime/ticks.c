@@ -87,6 +87,16 @@ static void measure(void)
 			   (uint64_t)(((unsigned __int128)(now.ns - start.ns) << 32) / cycles));
 }
 
+uint64_t rill_ticks_rate(void)
+{
+	uint64_t r = rill_load_relaxed(&rate);
+
+	if (RILL_LIKELY(r != 0) || !rill_ticks_usable() || rill_clock_mono() - start.ns < BASE_NS)
+		return r;
+	pthread_once(&rate_once, measure);
+	return rill_load_relaxed(&rate);
+}
+
 uint64_t rill_ticks_to_ns(uint64_t cycles)
 {
 	uint64_t r = rill_load_relaxed(&rate);

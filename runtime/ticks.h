@@ -17,6 +17,12 @@ void rill_ticks_start(void);
 bool rill_ticks_usable(void);
 
 /*
+ * Nanoseconds in a tick of the counter, with 32 binary places; 0: not known, or not yet, for the
+ * first millisecond.
+ */
+uint64_t rill_ticks_rate(void);
+
+/*
  * Nanoseconds in a number of cycles; by a rate that is measured at the first call, which waits
  * until a millisecond has passed since rill_ticks_start(), and kept.
  */

@@ -82,6 +82,17 @@ static void tune_interval(struct rill_worker *w, uint64_t elapsed_ns, unsigned s
 	tune_inject(w, per_slice, slices);
 }
 
+static bool fire_timers(struct rill_worker *w, uint64_t now)
+{
+	if (RILL_LIKELY(now < rill_load_relaxed(&w->wheel_next_ns)))
+		return false;
+	rill_phase_enter(w, RILL_PHASE_TIMERS);
+	if (!rill_worker_fire_timers(w, now))
+		return false;
+	rill_trace(w, RILL_TRACE_TIMERS, 0);
+	return true;
+}
+
 /* True when it made something runnable. */
 static bool take_turn(struct rill_worker *w)
 {
@@ -93,7 +104,7 @@ static bool take_turn(struct rill_worker *w)
 		tune_interval(w, now - w->turn_ns, slices);
 	w->slices_to_poll = w->poll_interval;
 	w->turn_ns = now;
-	rill_phase_enter(w, RILL_PHASE_POLL);
+	rill_phase_enter_now(w, RILL_PHASE_POLL);
 	rill_store_relaxed(&w->beat, w->beat + 1);
 	if (RILL_UNLIKELY(rill_load_relaxed(&w->stuck)))
 		rill_store_relaxed(&w->stuck, false);
@@ -107,13 +118,7 @@ static bool take_turn(struct rill_worker *w)
 
 	if (any)
 		rill_trace(w, RILL_TRACE_POLL, 0);
-	else
-		rill_phase_was(w, RILL_PHASE_STEAL);
-	rill_phase_enter(w, RILL_PHASE_TIMERS);
-	if (rill_worker_fire_timers(w, now)) {
-		rill_trace(w, RILL_TRACE_TIMERS, 0);
-		any = true;
-	}
+	any |= fire_timers(w, now);
 	any |= rill_worker_flush_yielded(w);
 	if (!any)
 		rill_phase_was(w, RILL_PHASE_STEAL);
@@ -201,6 +206,9 @@ static bool runnable_here(const struct rill_worker *w)
 	       w->own.first || rill_queue_len(&w->queue) > 0 || rill_queue_len(&w->urgent) > 0;
 }
 
+/* Turns that find nothing before the processor may rest in between: a frame would wait for that. */
+#define TURNS_BEFORE_PAUSE 32
+
 /*
  * Looks for work until there is some, or the time to spin is over. Returns a task, or NULL with
  * *ret_more telling whether a turn found something.
@@ -211,6 +219,7 @@ static struct rill_task *search(struct rill_worker *w, bool *ret_more)
 	bool spin = rt->o.idle == RILL_IDLE_SPIN;
 	uint64_t spin_ns = rill_clock_is_paused(rt) ? 0 : rt->o.spin_ns;
 	uint64_t start = w->now_ns;
+	unsigned turns = 0;
 
 	*ret_more = true;
 	do {
@@ -224,7 +233,8 @@ static struct rill_task *search(struct rill_worker *w, bool *ret_more)
 			return NULL;
 		if (rill_load_relaxed(&rt->stop))
 			return NULL;
-		rill_cpu_relax();
+		if (++turns > TURNS_BEFORE_PAUSE)
+			rill_cpu_relax();
 	} while (spin || w->now_ns - start < spin_ns);
 	*ret_more = false;
 	return NULL;
@@ -245,7 +255,7 @@ static void worker_enter(struct rill_worker *w)
 	rill_worker_set_current(w);
 	rill_crash_thread_init();
 	rill_fiber_init_thread(&w->fiber);
-	w->now_cycles = rill_cycles() - rill_cycles_per_us();
+	w->clock_span = 0;
 	w->turn_ns = rill_worker_now(w);
 	rill_observe_enter(w);
 	/* seq_cst: before the first look at the pollers; pairs with rill_runtime_quiesce() */

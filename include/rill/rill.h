@@ -3,18 +3,22 @@
 #ifndef RILL_RILL_H
 #define RILL_RILL_H
 
+#include <rill/addr.h>
 #include <rill/base.h>
 #include <rill/dump.h>
 #include <rill/group.h>
 #include <rill/local.h>
 #include <rill/metrics.h>
 #include <rill/net.h>
+#include <rill/poll.h>
 #include <rill/runtime.h>
 #include <rill/select.h>
 #include <rill/sync.h>
 #include <rill/task.h>
+#include <rill/tcp.h>
 #include <rill/time.h>
 #include <rill/token.h>
 #include <rill/trace.h>
+#include <rill/udp.h>
 
 #endif

@@ -278,10 +278,11 @@ RILL_API int rill_stack_at_mark(const struct rill_stack *s, int fd);
  * many. -ENOPROTOOPT: there is no such option; -EINVAL: a value out of range, or too short.
  *
  *   SOL_SOCKET  SO_ACCEPTCONN SO_BROADCAST SO_DOMAIN SO_ERROR SO_KEEPALIVE SO_LINGER SO_OOBINLINE
- *		 SO_PROTOCOL SO_RCVBUF SO_RCVLOWAT SO_REUSEADDR SO_REUSEPORT SO_SNDBUF SO_TYPE
+ *		 SO_PROTOCOL SO_RCVBUF SO_RCVLOWAT SO_REUSEADDR SO_REUSEPORT (read only, 0)
+ *		 SO_SNDBUF SO_TYPE
  *   IPPROTO_IP	 IP_TOS IP_TTL
  *   IPPROTO_TCP TCP_CONGESTION TCP_CORK TCP_DEFER_ACCEPT TCP_FASTOPEN TCP_FASTOPEN_CONNECT
- *		 TCP_FASTOPEN_KEY TCP_FASTOPEN_NO_COOKIE TCP_INFO TCP_INQ TCP_KEEPCNT TCP_KEEPIDLE
+ *		 TCP_FASTOPEN_KEY (the whole stack's) TCP_INFO TCP_INQ TCP_KEEPCNT TCP_KEEPIDLE
  *		 TCP_KEEPINTVL TCP_LINGER2 TCP_MAXSEG TCP_NODELAY TCP_NOTSENT_LOWAT TCP_QUICKACK
  *		 TCP_SYNCNT TCP_TIMESTAMP TCP_USER_TIMEOUT TCP_WINDOW_CLAMP
  *
@@ -331,7 +332,7 @@ struct rill_stack_stats {
 	uint64_t retransmits;
 	uint64_t resets_in, resets_out;
 	uint32_t sockets;
-	uint32_t connections;	 /* in any state, those without a socket included */
+	uint32_t connections;	 /* in any state but half open, those without a socket included */
 	uint32_t packet_buffers; /* in use; 0 when nothing is queued anywhere */
 	size_t memory;		 /* bytes got from alloc and not given back */
 };

@@ -11,13 +11,6 @@
 
 /* ---- poll ---- */
 
-static bool is_opening(const struct rill_socket *so)
-{
-	enum rill_tcp_state state = rill_socket_state(so);
-
-	return state == RILL_TCP_SYN_SENT || state == RILL_TCP_SYN_RCVD;
-}
-
 static int poll_datagram(const struct rill_socket *so)
 {
 	int mask = POLLOUT | POLLWRNORM;
@@ -40,13 +33,22 @@ static bool urgent_here(const struct rill_tcb *tcb)
 	       rill_seq_geq(tcb->rcv_nxt, tcb->rcv_up);
 }
 
+/* Without the urgent byte at the front, which is read apart. */
+static uint32_t readable_bytes(const struct rill_tcb *tcb)
+{
+	uint32_t n = rill_tcb_unread(tcb);
+
+	return n > 0 && rill_tcb_at_mark(tcb) && !tcb->settings->oob_inline ? n - 1 : n;
+}
+
 /* Data on an open connection, and room for more. */
 static int poll_data(const struct rill_socket *so, unsigned shut)
 {
 	const struct rill_tcb *tcb = so->conn ? &so->conn->tcb : NULL;
+	uint32_t n = tcb ? readable_bytes(tcb) : 0;
 	int mask = 0;
 
-	if (tcb && rill_tcb_unread(tcb) > 0 && rill_tcb_unread(tcb) >= (uint32_t)so->recv_low_water)
+	if (n > 0 && n >= (uint32_t)so->recv_low_water)
 		mask |= POLLIN | POLLRDNORM;
 	if ((shut & RILL_SHUT_WR) != 0 || !tcb || rill_tcb_writable(tcb))
 		mask |= POLLOUT | POLLWRNORM;
@@ -63,11 +65,13 @@ static int poll_stream(const struct rill_socket *so)
 
 	if (so->role == RILL_SOCKET_LISTENER)
 		return rill_list_empty(&so->acceptor.ready) ? 0 : POLLIN | POLLRDNORM;
+	if (so->deferred)
+		return POLLOUT | POLLWRNORM;
 	if (shut == RILL_SHUT_RDWR || rill_socket_state(so) == RILL_TCP_CLOSED)
 		mask |= POLLHUP;
 	if ((shut & RILL_SHUT_RD) != 0)
 		mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-	if (!is_opening(so))
+	if (!rill_socket_is_opening(so))
 		mask |= poll_data(so, shut);
 	return so->error ? mask | POLLERR : mask;
 }
@@ -104,7 +108,7 @@ int rill_stack_peer(const struct rill_stack *s, int fd, struct rill_addr *ret_ad
 		*ret_addr = so->remote;
 		return 0;
 	}
-	if (rill_socket_state(so) == RILL_TCP_CLOSED || is_opening(so))
+	if (rill_socket_state(so) == RILL_TCP_CLOSED || rill_socket_is_opening(so))
 		return -ENOTCONN;
 	*ret_addr = so->conn->tcb.remote;
 	return 0;
@@ -134,7 +138,9 @@ ssize_t rill_stack_unread(const struct rill_stack *s, int fd)
 	if (r < 0)
 		return r;
 	if (so->stream)
-		return so->conn && !is_opening(so) ? (ssize_t)rill_tcb_unread(&so->conn->tcb) : 0;
+		return so->conn && !rill_socket_is_opening(so)
+			       ? (ssize_t)rill_tcb_unread(&so->conn->tcb)
+			       : 0;
 	b = so->udp.queue.bufs.first;
 	if (!b)
 		return 0;
@@ -154,7 +160,7 @@ static int counted_tcb(const struct rill_stack *s, int fd, const struct rill_tcb
 	if (r < 0)
 		return r;
 	*ret_tcb = NULL;
-	if (so->conn && !is_opening(so) && rill_socket_state(so) != RILL_TCP_CLOSED)
+	if (so->conn && !rill_socket_is_opening(so) && rill_socket_state(so) != RILL_TCP_CLOSED)
 		*ret_tcb = &so->conn->tcb;
 	return 0;
 }
@@ -324,7 +330,7 @@ void rill_stack_stats(const struct rill_stack *s, struct rill_stack_stats *ret_s
 		.resets_in = core->env.stats.resets_in,
 		.resets_out = core->env.stats.resets_out,
 		.sockets = s->socket_count,
-		.connections = core->conns.used + rill_syncache_count(&core->syns),
+		.connections = core->conns.used,
 		.packet_buffers = s->pool.size - s->pool.available,
 		.memory = s->memory_used,
 	};

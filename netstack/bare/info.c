@@ -54,7 +54,8 @@ static void fill_sending(struct tcp_info *info, const struct rill_tcb *tcb)
 	info->tcpi_min_rtt = tcb->min_rtt_us;
 	info->tcpi_retransmits = tcb->rtx_count;
 	info->tcpi_backoff = tcb->timer == RILL_TCP_TIMER_PERSIST ? tcb->backoff : tcb->rtx_count;
-	info->tcpi_probes = tcb->keep_probes;
+	info->tcpi_probes =
+		tcb->timer == RILL_TCP_TIMER_PERSIST ? tcb->rtx_count : tcb->keep_probes;
 	info->tcpi_total_retrans = tcb->retransmits;
 	info->tcpi_bytes_sent = tcb->bytes_sent + tcb->bytes_retrans;
 	info->tcpi_bytes_acked = tcb->bytes_acked;
@@ -86,10 +87,12 @@ static void fill_transfer(struct tcp_info *info, const struct rill_tcb *tcb)
 	info->tcpi_rcv_space = x->rcv_space;
 	if (x->pacing_rate)
 		info->tcpi_pacing_rate = x->pacing_rate;
+	if (x->rate_ns)
+		info->tcpi_delivery_rate = x->rate_delivered * RILL_SEC / x->rate_ns;
 }
 
 static void fill_receiving(struct tcp_info *info, const struct rill_tcb *tcb,
-			   const struct rill_core *core)
+			   const struct rill_core *core, uint64_t now)
 {
 	info->tcpi_ato = core->env.params.delack_us;
 	info->tcpi_rcv_mss = tcb->rcv_mss;
@@ -100,8 +103,8 @@ static void fill_receiving(struct tcp_info *info, const struct rill_tcb *tcb,
 	info->tcpi_data_segs_in = tcb->data_segs_in;
 	info->tcpi_rcv_ooopack = tcb->rcv_ooo;
 	info->tcpi_pmtu = tcb->pmtu ? tcb->pmtu : core->env.params.mtu;
-	info->tcpi_last_data_sent = ms_since(core->now_ns, tcb->last_send_ns);
-	info->tcpi_last_data_recv = ms_since(core->now_ns, tcb->last_recv_ns);
+	info->tcpi_last_data_sent = ms_since(now, tcb->last_send_ns);
+	info->tcpi_last_data_recv = ms_since(now, tcb->last_recv_ns);
 	info->tcpi_last_ack_recv = info->tcpi_last_data_recv;
 }
 
@@ -124,7 +127,7 @@ int rill_socket_info(struct rill_socket *so, void *value, size_t *len)
 		info.tcpi_reordering = 3;
 		fill_sending(&info, tcb);
 		fill_transfer(&info, tcb);
-		fill_receiving(&info, tcb, &so->stack->core);
+		fill_receiving(&info, tcb, &so->stack->core, so->stack->ops.now(so->stack->ctx));
 	}
 	return rill_option_put(&info, sizeof(info), value, len);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sending and receiving. */
 #include "netstack/bare/socket.h"
+#include "netstack/tcp/urgent.h"
 #include "netstack/udp/datagram.h"
 #include "netstack/wire/chain.h"
 
@@ -40,7 +41,26 @@ static int send_error(struct rill_socket *so)
 		return rill_socket_take_error(so);
 	if (state == RILL_TCP_CLOSED || (rill_socket_shutdowns(so) & RILL_SHUT_WR) != 0)
 		return -EPIPE;
-	return state == RILL_TCP_SYN_SENT || state == RILL_TCP_SYN_RCVD ? -EAGAIN : 0;
+	return rill_socket_is_opening(so) ? -EAGAIN : 0;
+}
+
+/* The first data of a connection, for its SYN. 0: it may be queued now. */
+static int send_opens(struct rill_socket *so, const struct rill_addr *to)
+{
+	bool cookie;
+	int r;
+
+	if (!so->stack->core.env.params.fast_open_client)
+		return -EOPNOTSUPP;
+	if (so->role != RILL_SOCKET_IDLE)
+		return rill_socket_is_opening(so) ? -EALREADY : -EISCONN;
+	to = so->deferred ? &so->remote : to;
+	if (!to)
+		return -EINVAL;
+	cookie = rill_socket_has_cookie(so, to);
+	r = rill_socket_open(so, to, true);
+	/* Without one this SYN asks for it, and the data has to wait. */
+	return r == -EINPROGRESS && cookie ? 0 : r;
 }
 
 static int last_vector(const struct iovec *iov, int count)
@@ -50,12 +70,14 @@ static int last_vector(const struct iovec *iov, int count)
 	return count - 1;
 }
 
-static ssize_t send_stream(struct rill_socket *so, const struct iovec *iov, int count, int flags)
+static ssize_t send_stream(struct rill_socket *so, const struct iovec *iov, int count, int flags,
+			   const struct rill_addr *to)
 {
 	struct rill_tcp_env *env = &so->stack->core.env;
 	int urgent = (flags & MSG_OOB) != 0 ? last_vector(iov, count) : -1;
 	ssize_t done = 0;
-	int r = send_error(so);
+	bool opens = so->deferred || (flags & MSG_FASTOPEN) != 0;
+	int r = opens ? send_opens(so, to) : send_error(so);
 
 	if (r < 0)
 		return r;
@@ -129,11 +151,11 @@ ssize_t rill_stack_send(struct rill_stack *s, int fd, const struct iovec *iov, i
 	n = check_vectors(iov, count, &len);
 	if (n < 0)
 		return n;
-	/* Fast Open is not there yet; datagrams have nothing urgent. */
-	if ((flags & MSG_FASTOPEN) != 0 || ((flags & MSG_OOB) != 0 && !so->stream))
+	/* Datagrams have nothing urgent, and no handshake. */
+	if ((flags & (MSG_FASTOPEN | MSG_OOB)) != 0 && !so->stream)
 		return -EOPNOTSUPP;
 	rill_stack_enter(s);
-	n = so->stream ? send_stream(so, iov, count, flags)
+	n = so->stream ? send_stream(so, iov, count, flags, to)
 		       : send_datagram(so, iov, count, len, to);
 	rill_stack_leave(s);
 	return n;
@@ -152,7 +174,7 @@ static int recv_error(struct rill_socket *so)
 		return rill_socket_take_error(so);
 	if ((rill_socket_shutdowns(so) & RILL_SHUT_RD) != 0)
 		return 0;
-	return so->role == RILL_SOCKET_CONNECTION ? -EAGAIN : -ENOTCONN;
+	return so->role == RILL_SOCKET_CONNECTION || so->deferred ? -EAGAIN : -ENOTCONN;
 }
 
 /* Bytes of a chain into the vectors, which stay there: how many there was room for. */
@@ -164,6 +186,30 @@ static size_t scatter(const struct rill_buf *b, const struct iovec *iov, int cou
 	for (int i = 0; i < count; i++)
 		done += rill_chain_read(&cursor, iov[i].iov_base, iov[i].iov_len);
 	return done;
+}
+
+/*
+ * The bytes that a read would get, left where they are; without vectors only counted. There is an
+ * unread byte.
+ */
+static ssize_t peek_stream(struct rill_socket *so, const struct iovec *iov, int count, size_t len)
+{
+	struct rill_tcb *tcb = &so->conn->tcb;
+	struct rill_chain_cursor cursor = {.b = tcb->recvq.first};
+	uint32_t skip = 0;
+	size_t done = 0;
+	uint8_t urgent;
+
+	len = RILL_MIN(len, (size_t)rill_tcb_unread(tcb));
+	if ((tcb->flags & RILL_TCB_URG_IN) != 0)
+		len = rill_tcp_urgent_view(tcb, len, &skip);
+	if (rill_tcb_unread(tcb) == skip)
+		return recv_error(so);
+	rill_chain_read(&cursor, &urgent, skip);
+	for (int i = 0; i < count && done < len; i++)
+		done += rill_chain_read(&cursor, iov[i].iov_base,
+					RILL_MIN(iov[i].iov_len, len - done));
+	return (ssize_t)(count > 0 ? done : len);
 }
 
 /* len bytes go, unseen. */
@@ -196,8 +242,11 @@ static ssize_t take_bytes(struct rill_socket *so, const struct iovec *iov, int c
 			continue;
 		n = discard ? discard_bytes(tcb, env, len)
 			    : rill_tcb_recv(tcb, env, iov[i].iov_base, len);
-		if (n <= 0)
+		/* Nothing but the urgent byte was there, which is gone now. */
+		if (n <= 0) {
+			done = done ? done : recv_error(so);
 			break;
+		}
 		done += n;
 		/* A read ends where urgent data is. */
 		if ((size_t)n < len)
@@ -241,9 +290,7 @@ static ssize_t recv_stream(struct rill_socket *so, const struct iovec *iov, int 
 		return len == 0 && tcb ? 0 : recv_error(so);
 	if ((flags & MSG_PEEK) == 0)
 		return take_bytes(so, iov, count, (flags & MSG_TRUNC) != 0);
-	if ((flags & MSG_TRUNC) != 0)
-		return (ssize_t)RILL_MIN(len, (size_t)rill_tcb_unread(tcb));
-	return (ssize_t)scatter(tcb->recvq.first, iov, count);
+	return peek_stream(so, iov, (flags & MSG_TRUNC) != 0 ? 0 : count, len);
 }
 
 static ssize_t recv_datagram(struct rill_socket *so, const struct iovec *iov, int count, int flags,

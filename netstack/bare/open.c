@@ -37,6 +37,7 @@ int rill_stack_listen(struct rill_stack *s, int fd, int backlog)
 	if (r < 0)
 		return r;
 	rill_acceptor_init(&so->acceptor, &s->core, so->local.port, &so->options, max);
+	so->acceptor.early_max = (uint32_t)so->fast_open_queue;
 	so->role = RILL_SOCKET_LISTENER;
 	return 0;
 }
@@ -116,22 +117,27 @@ static int connect_again(struct rill_socket *so)
 	return error ? error : -ECONNABORTED;
 }
 
-static int connect_stream(struct rill_socket *so, const struct rill_addr *addr)
+bool rill_socket_has_cookie(struct rill_socket *so, const struct rill_addr *addr)
 {
 	struct rill_core *core = &so->stack->core;
+
+	return core->env.params.fast_open_client && core->env.fast_open &&
+	       rill_fast_open_knows(core->env.fast_open, &addr->ip);
+}
+
+int rill_socket_open(struct rill_socket *so, const struct rill_addr *addr, bool fast_open)
+{
+	struct rill_core *core = &so->stack->core;
+	struct rill_conn_options options = so->options;
 	struct rill_addr local = so->local;
 	int r;
 
-	if (so->role == RILL_SOCKET_LISTENER)
-		return -EISCONN;
-	if (so->role == RILL_SOCKET_CONNECTION)
-		return connect_again(so);
-	if (addr->ip.family == RILL_AF_NONE)
-		return 0;
 	if (addr->ip.family != RILL_AF_IP4)
 		return -EAFNOSUPPORT;
 	local.ip = so->stack->ip;
-	r = rill_conn_open(core, &local, addr, &so->options, &so->conn);
+	if (fast_open)
+		options.flags |= RILL_TCB_FAST_OPEN;
+	r = rill_conn_open(core, &local, addr, &options, &so->conn);
 	if (r < 0)
 		/* Linux's word for a pair of addresses that is in use. */
 		return r == -EADDRINUSE ? -EADDRNOTAVAIL : r;
@@ -140,7 +146,23 @@ static int connect_stream(struct rill_socket *so, const struct rill_addr *addr)
 	so->local = so->conn->tcb.local;
 	so->shut = 0;
 	so->error = 0;
+	so->deferred = false;
 	return -EINPROGRESS;
+}
+
+static int connect_stream(struct rill_socket *so, const struct rill_addr *addr)
+{
+	if (so->role == RILL_SOCKET_LISTENER || so->deferred)
+		return -EISCONN;
+	if (so->role == RILL_SOCKET_CONNECTION)
+		return connect_again(so);
+	if (addr->ip.family == RILL_AF_NONE)
+		return 0;
+	if (!so->fast_open_connect || !rill_socket_has_cookie(so, addr))
+		return rill_socket_open(so, addr, so->fast_open_connect);
+	so->deferred = true;
+	so->remote = *addr;
+	return 0;
 }
 
 static int connect_datagram(struct rill_socket *so, const struct rill_addr *addr)
@@ -203,6 +225,10 @@ static int shutdown_conn(struct rill_socket *so, unsigned how)
 
 static int shutdown_socket(struct rill_socket *so, unsigned how)
 {
+	if (so->deferred) {
+		so->deferred = false;
+		return 0;
+	}
 	if (so->role == RILL_SOCKET_CONNECTION)
 		return shutdown_conn(so, how);
 	if (so->role == RILL_SOCKET_LISTENER) {

@@ -199,7 +199,7 @@ static int set_recv_buffer(struct rill_socket *so, int value)
 	if (so->role == RILL_SOCKET_LISTENER)
 		so->acceptor.options.recv_buffer = bytes;
 	if (so->conn)
-		so->conn->tcb.rcv_buf_max = bytes;
+		rill_tcb_set_recv_buffer(&so->conn->tcb, bytes);
 	if (!so->stream && so->bound)
 		so->udp.queue.max = bytes;
 	return 0;
@@ -222,7 +222,7 @@ static int set_send_buffer(struct rill_socket *so, int value)
 	if (so->role == RILL_SOCKET_LISTENER)
 		so->acceptor.options.send_buffer = bytes;
 	if (so->conn)
-		so->conn->tcb.snd_buf_max = bytes;
+		rill_tcb_set_send_buffer(&so->conn->tcb, bytes);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* The options of IPPROTO_TCP. */
 #include "netstack/bare/option.h"
 #include "netstack/tcp/cc.h"
+#include "netstack/tcp/tune.h"
 
 #include <errno.h>
 #include <linux/tcp.h>
@@ -58,12 +59,8 @@ static int get_quickack(struct rill_socket *so)
 static int set_quickack(struct rill_socket *so, int value)
 {
 	rill_socket_set_flag(so, RILL_TCB_QUICK, value != 0);
-	if (!so->conn)
-		return 0;
-	if (!value)
-		so->conn->tcb.quick_acks = 0;
-	else if (so->conn->tcb.ack_at != RILL_FOREVER)
-		so->conn->tcb.flags |= RILL_TCB_ACK_NOW;
+	if (so->conn)
+		rill_tcb_set_quickack(&so->conn->tcb, value != 0);
 	return 0;
 }
 
@@ -197,6 +194,74 @@ static int set_maxseg(struct rill_socket *so, int value)
 	return CHANGE(so, mss_clamp, (uint16_t)value);
 }
 
+/* ---- Fast Open (RFC 7413) ---- */
+
+static int get_fast_open(struct rill_socket *so)
+{
+	return so->fast_open_queue;
+}
+
+/* Of a listener: how many connections with early data may be without a handshake. */
+static int set_fast_open(struct rill_socket *so, int value)
+{
+	if (value < 0 || so->role == RILL_SOCKET_CONNECTION)
+		return -EINVAL;
+	so->fast_open_queue = value;
+	if (so->role == RILL_SOCKET_LISTENER)
+		so->acceptor.early_max = (uint32_t)value;
+	return 0;
+}
+
+static int get_fast_open_no_cookie(struct rill_socket *so)
+{
+	return rill_socket_settings(so)->fast_open_no_cookie;
+}
+
+static int set_fast_open_no_cookie(struct rill_socket *so, int value)
+{
+	if (value != 0 && value != 1)
+		return -EINVAL;
+	if (so->role == RILL_SOCKET_CONNECTION)
+		return -EINVAL;
+	return CHANGE(so, fast_open_no_cookie, value == 1);
+}
+
+static int get_fast_open_connect(struct rill_socket *so)
+{
+	return so->fast_open_connect;
+}
+
+static int set_fast_open_connect(struct rill_socket *so, int value)
+{
+	if (value != 0 && value != 1)
+		return -EINVAL;
+	if (!so->stack->core.env.params.fast_open_client)
+		return -EOPNOTSUPP;
+	if (so->role != RILL_SOCKET_IDLE)
+		return -EINVAL;
+	so->fast_open_connect = value == 1;
+	return 0;
+}
+
+static int get_fast_open_key(struct rill_socket *so, void *value, size_t *len)
+{
+	const struct rill_fast_open *fo = &so->stack->core.fast_open;
+
+	return rill_option_put(fo->keys, fo->key_count * sizeof(fo->keys[0]), value, len);
+}
+
+/* Of the whole stack: one key, or two of which the first makes cookies. */
+static int set_fast_open_key(struct rill_socket *so, const void *value, size_t len)
+{
+	struct rill_fast_open *fo = &so->stack->core.fast_open;
+
+	if (len != sizeof(fo->keys[0]) && len != sizeof(fo->keys))
+		return -EINVAL;
+	memcpy(fo->keys, value, len);
+	fo->key_count = (uint32_t)(len / sizeof(fo->keys[0]));
+	return 0;
+}
+
 /* ---- the rest ---- */
 
 static int get_timestamp(struct rill_socket *so)
@@ -246,14 +311,12 @@ static int set_congestion(struct rill_socket *so, const void *value, size_t len)
 	cc = rill_tcp_cc_find(name);
 	if (!cc)
 		return -ENOENT;
-	/* What one algorithm keeps means nothing to another. */
-	if (so->conn && so->conn->tcb.x && so->conn->tcb.cc != cc)
-		return -EBUSY;
 	so->options.cc = cc;
 	if (so->role == RILL_SOCKET_LISTENER)
 		so->acceptor.options.cc = cc;
 	if (so->conn)
-		so->conn->tcb.cc = cc;
+		rill_tcp_cc_switch(&so->conn->tcb, &so->stack->core.env, cc,
+				   so->stack->core.now_ns);
 	return 0;
 }
 
@@ -261,6 +324,10 @@ const struct rill_option rill_options_tcp[] = {
 	{TCP_CONGESTION, .get_raw = get_congestion, .set_raw = set_congestion},
 	{TCP_CORK, .get = get_cork, .set = set_cork},
 	{TCP_DEFER_ACCEPT, .get = get_defer_accept, .set = set_defer_accept},
+	{TCP_FASTOPEN, .get = get_fast_open, .set = set_fast_open},
+	{TCP_FASTOPEN_CONNECT, .get = get_fast_open_connect, .set = set_fast_open_connect},
+	{TCP_FASTOPEN_NO_COOKIE, .get = get_fast_open_no_cookie, .set = set_fast_open_no_cookie},
+	{TCP_FASTOPEN_KEY, .get_raw = get_fast_open_key, .set_raw = set_fast_open_key},
 	{TCP_INFO, .get_raw = rill_socket_info},
 	{TCP_INQ, .get = get_inq, .set = set_inq},
 	{TCP_KEEPCNT, .get = get_keep_count, .set = set_keep_count},

@@ -98,6 +98,12 @@ int rill_stack_profile_apply(struct rill_stack *s)
 		return -EINVAL;
 	env->cc = cc;
 	apply_params(p, &env->params);
+	if (p->fast_open_key_count > 0) {
+		struct rill_fast_open *fo = &s->core.fast_open;
+
+		memcpy(fo->keys, p->fast_open_keys, sizeof(fo->keys));
+		fo->key_count = p->fast_open_key_count;
+	}
 	/* As on Linux; RFC 6093, 4 would have it true. */
 	env->settings.oob_inline = false;
 	env->settings.keep_idle_ms = (uint32_t)(p->keep_idle_us / 1000);

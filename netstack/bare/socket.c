@@ -180,6 +180,15 @@ enum rill_tcp_state rill_socket_state(const struct rill_socket *so)
 	return state == RILL_TCP_TIME_WAIT ? RILL_TCP_CLOSED : state;
 }
 
+bool rill_socket_is_opening(const struct rill_socket *so)
+{
+	enum rill_tcp_state state = rill_socket_state(so);
+
+	if (state == RILL_TCP_SYN_RCVD)
+		return (so->conn->tcb.flags & RILL_TCB_PASSIVE) == 0;
+	return state == RILL_TCP_SYN_SENT;
+}
+
 unsigned rill_socket_shutdowns(const struct rill_socket *so)
 {
 	unsigned shut = so->shut;

@@ -20,6 +20,7 @@ struct rill_socket {
 	uint8_t shut; /* RILL_SHUT_RD and RILL_SHUT_WR, by the user */
 	bool stream;
 	bool bound;
+	bool deferred;		 /* stream: the SYN goes to remote with the first data (RFC 7413) */
 	bool established;	 /* stream: connect() has said so, or the socket was accepted */
 	bool ended;		 /* stream: its connection has told why it is CLOSED */
 	int error;		 /* negative errno, to be told once (SO_ERROR); 0: none */
@@ -53,6 +54,10 @@ void rill_socket_free(struct rill_socket *so);
 int rill_socket_autobind(struct rill_socket *so);
 /* The error to be told, which is told by this; 0: there is none. */
 int rill_socket_take_error(struct rill_socket *so);
+/* open.c: sends the SYN to addr; fast_open asks for a cookie, or uses one. As connect(). */
+int rill_socket_open(struct rill_socket *so, const struct rill_addr *addr, bool fast_open);
+/* Whether data may go with a SYN to addr. */
+bool rill_socket_has_cookie(struct rill_socket *so, const struct rill_addr *addr);
 /* Why a connection is CLOSED, as Linux says it. */
 int rill_socket_end_error(const struct rill_tcb *tcb);
 /* Is addr an IPv4 address of ours, or unset? */
@@ -60,6 +65,8 @@ bool rill_socket_owns(const struct rill_stack *s, const struct rill_ip *ip);
 
 /* The state of a stream socket as Linux has it: TIME-WAIT is CLOSED to the user. */
 enum rill_tcp_state rill_socket_state(const struct rill_socket *so);
+/* It cannot carry data yet; a passive one whose SYN brought some can (RFC 7413, 4.2.2). */
+bool rill_socket_is_opening(const struct rill_socket *so);
 /* Linux's number for it. */
 enum rill_stack_state rill_socket_linux_state(enum rill_tcp_state state);
 /* Which directions are shut, by whomever: RILL_SHUT_RD, RILL_SHUT_WR. */

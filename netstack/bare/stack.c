@@ -249,6 +249,8 @@ static int stack_init(struct rill_stack *s, const struct rill_stack_options *o,
 		r = -ENOMEM;
 	if (r < 0)
 		return r;
+	/* What queues hold must leave buffers to receive into, and to answer from. */
+	params->mem_max = (uint64_t)s->packets_max * (RILL_BUF_HEADER_SIZE + s->buf_bytes) / 4 * 3;
 	if (o->send_buffer)
 		params->send_buffer = o->send_buffer;
 	if (o->recv_buffer)

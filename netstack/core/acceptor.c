@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/core/acceptor.h"
 
+#include "netstack/tcp/fastopen.h"
+
 void rill_acceptor_init(struct rill_acceptor *a, struct rill_core *core, uint16_t port,
 			const struct rill_conn_options *o, uint32_t backlog)
 {
@@ -12,6 +14,14 @@ void rill_acceptor_init(struct rill_acceptor *a, struct rill_core *core, uint16_
 	};
 	rill_list_init(&a->ready);
 	rill_port_insert(&core->acceptors, &a->at);
+}
+
+void rill_acceptor_defer(struct rill_acceptor *a, uint32_t ms)
+{
+	struct rill_tcp_settings *s = rill_conn_options_own(a->core, &a->options);
+
+	if (s)
+		s->defer_accept_ms = ms;
 }
 
 static void abort_half_open(struct rill_conn *c, void *ctx)
@@ -105,9 +115,31 @@ void rill_acceptor_uncount(struct rill_conn *c)
 {
 	struct rill_prefix_table *t = &c->core->conn_counts;
 	const void *owner = count_owner(c->tcb.local.port);
+	struct rill_acceptor *a = rill_acceptor_find(c->core, c->tcb.local.port);
 
 	rill_prefix_put(t, owner, &everywhere);
 	rill_prefix_put(t, owner, &c->tcb.remote.ip);
+	c->counted = false;
+	if (a)
+		rill_syncache_room(&c->core->syns, a);
+}
+
+/* Another kind of count for the same port. */
+static const void *early_owner(uint16_t port)
+{
+	return (const void *)(uintptr_t)(port | UINT32_C(1) << 16);
+}
+
+static bool early_full(const struct rill_acceptor *a)
+{
+	return rill_prefix_count(&a->core->conn_counts, early_owner(a->at.port), &everywhere) >=
+	       a->early_max;
+}
+
+void rill_acceptor_early_over(struct rill_conn *c)
+{
+	c->early = false;
+	rill_prefix_put(&c->core->conn_counts, early_owner(c->tcb.local.port), &everywhere);
 }
 
 /* ---- opening ---- */
@@ -198,6 +230,32 @@ static enum rill_drop half_open(struct rill_acceptor *a, struct rill_syn_entry *
 	return drop;
 }
 
+/* RFC 7413, 4.2.2: the cookie has shown that the peer is there, so that it needs no handshake. */
+static enum rill_drop open_early(struct rill_acceptor *a, const struct rill_tcp_seg *seg,
+				 struct rill_buf *b, const struct rill_tcb *old)
+{
+	struct rill_core *core = a->core;
+	struct rill_conn *c;
+	enum rill_drop drop = open_conn(a, seg, &c);
+
+	if (drop != RILL_DROP_NONE)
+		return drop;
+	rill_tcb_accept(&c->tcb, &core->env, seg, old, core->now_ns);
+	rill_tcb_accept_early(&c->tcb, &core->env, seg, b, core->now_ns);
+	c->early = rill_prefix_take(&core->conn_counts, early_owner(a->at.port), &everywhere,
+				    a->early_max);
+	rill_conn_touch(c);
+	return RILL_DROP_NONE;
+}
+
+static bool early_good(const struct rill_acceptor *a, const struct rill_tcp_seg *seg)
+{
+	const struct rill_tcp_env *env = &a->core->env;
+
+	return rill_tcp_fast_open_good(
+		env, a->options.settings ? a->options.settings : &env->settings, seg);
+}
+
 /* The peer tries again, and finds room if somebody accepts, or a connection ends, meanwhile. */
 static enum rill_drop take_syn(struct rill_acceptor *a, const struct rill_tcp_seg *seg,
 			       struct rill_buf *b, const struct rill_tcb *old)
@@ -211,6 +269,8 @@ static enum rill_drop take_syn(struct rill_acceptor *a, const struct rill_tcp_se
 		rill_counter_add(&core->env.stats.prefix_limited, 1);
 		return RILL_DROP_TCP_LIMIT;
 	}
+	if (a->early_max > 0 && early_good(a, seg) && !early_full(a))
+		return open_early(a, seg, b, old);
 	drop = rill_syncache_syn(&core->syns, a, seg, old, core->now_ns);
 	if (drop == RILL_DROP_NONE)
 		rill_core_put(core, b);
@@ -230,6 +290,9 @@ enum rill_drop rill_acceptor_input(struct rill_acceptor *a, struct rill_tcp_seg 
 		return half_open(a, e, seg, b);
 	if (rill_syncache_cookie(&core->syns, seg, core->now_ns, &syn))
 		return complete(a, &syn, seg, b);
+	/* Who does not take early data gives no cookies. */
+	if (a->early_max == 0)
+		seg->opt.present &= (uint8_t)~RILL_TCP_OPT_FAST_OPEN;
 	drop = rill_tcp_listen_check(&core->env, seg);
 	return drop == RILL_DROP_NONE ? take_syn(a, seg, b, old) : drop;
 }

@@ -16,8 +16,13 @@ struct rill_acceptor {
 	struct rill_conn_options options; /* of new connections */
 	uint32_t backlog;
 	uint32_t pending;    /* established, and not popped yet */
-	uint32_t conn_max;   /* connections at most, popped ones included; 0: no bound */
+	uint32_t conn_max;   /* connections at most but for TIME-WAIT; 0: no bound */
 	uint32_t prefix_max; /* of one remote network (env->params.prefix4_len); 0: no bound */
+	/*
+	 * Connections at most whose SYN brought data and whose handshake is not over (RFC 7413,
+	 * 5.1), where params allow any; 0: none.
+	 */
+	uint32_t early_max;
 	uint32_t ready_count;
 	struct rill_list ready; /* connections by link, held by the queue */
 };
@@ -25,6 +30,8 @@ struct rill_acceptor {
 /* Begins to listen: the port is free. */
 void rill_acceptor_init(struct rill_acceptor *a, struct rill_core *core, uint16_t port,
 			const struct rill_conn_options *o, uint32_t backlog);
+/* New connections are ready with their first data, or after ms. Without memory they do not wait. */
+void rill_acceptor_defer(struct rill_acceptor *a, uint32_t ms);
 /* Stops listening, resets what is half open or ready. */
 void rill_acceptor_fini(struct rill_acceptor *a);
 
@@ -51,7 +58,9 @@ extern const struct rill_syncache_ops rill_acceptor_syncache_ops;
  */
 enum rill_drop rill_acceptor_input(struct rill_acceptor *a, struct rill_tcp_seg *seg,
 				   struct rill_buf *b, const struct rill_tcb *old);
-/* A connection that counted against conn_max or prefix_max of its port is gone. */
+/* The handshake of a connection counted against early_max is over, or the connection is. */
+void rill_acceptor_early_over(struct rill_conn *c);
+/* A connection that counted against conn_max or prefix_max of its port is gone, or in TIME-WAIT. */
 void rill_acceptor_uncount(struct rill_conn *c);
 /* A half-open connection is established. */
 void rill_acceptor_ready(struct rill_acceptor *a, struct rill_conn *c);

@@ -71,9 +71,9 @@ void rill_conn_options_apply(struct rill_core *core, struct rill_tcb *tcb,
 			     const struct rill_conn_options *o)
 {
 	if (o->send_buffer)
-		tcb->snd_buf_max = o->send_buffer;
+		rill_tcb_set_send_buffer(tcb, o->send_buffer);
 	if (o->recv_buffer)
-		tcb->rcv_buf_max = o->recv_buffer;
+		rill_tcb_set_recv_buffer(tcb, o->recv_buffer);
 	tcb->flags |= o->flags;
 	if (o->cc)
 		tcb->cc = o->cc;
@@ -81,6 +81,8 @@ void rill_conn_options_apply(struct rill_core *core, struct rill_tcb *tcb,
 		return;
 	rill_tcp_settings_put(&core->env, tcb->settings);
 	tcb->settings = rill_tcp_settings_get(o->settings);
+	if (tcb->settings->mss_clamp)
+		tcb->mss_ours = RILL_MIN(tcb->mss_ours, tcb->settings->mss_clamp);
 }
 
 /* ---- the beginning ---- */
@@ -143,6 +145,8 @@ void rill_conn_destroy(struct rill_conn *c)
 		rill_acceptor_forget(c->acceptor);
 	if (c->counted)
 		rill_acceptor_uncount(c);
+	if (c->early)
+		rill_acceptor_early_over(c);
 	rill_slab_free(&core->conns, c);
 }
 
@@ -193,6 +197,8 @@ static void enter_time_wait(struct rill_conn *c)
 
 	if (c->tcb.state != RILL_TCP_TIME_WAIT || rill_list_linked(&c->link))
 		return;
+	if (c->counted)
+		rill_acceptor_uncount(c);
 	rill_list_push_back(&core->time_wait, &c->link);
 	if (++core->time_wait_count > RILL_CORE_TIME_WAIT_MAX)
 		rill_conn_abort(RILL_LIST_ENTRY(core->time_wait.next, struct rill_conn, link));
@@ -205,6 +211,8 @@ void rill_conn_settle(struct rill_conn *c)
 	rill_tcb_output(&c->tcb, &core->env, core->now_ns);
 	if (c->tcb.events)
 		tell(c);
+	if (RILL_UNLIKELY(c->early) && c->tcb.state != RILL_TCP_SYN_RCVD)
+		rill_acceptor_early_over(c);
 	if (RILL_LIKELY(c->tcb.state != RILL_TCP_CLOSED)) {
 		enter_time_wait(c);
 		set_timer(c);

@@ -30,6 +30,7 @@ struct rill_conn {
 	bool passive_open : 1; /* half open or in the queue of acceptor, and counted there */
 	bool counted : 1;      /* against the limits of its port, see rill_acceptor_uncount() */
 	bool ephemeral : 1;    /* its port is of the core's ephemeral ones */
+	bool early : 1;	       /* see rill_acceptor_early_over() */
 };
 
 /* What a new connection gets. 0 and NULL: the core's defaults. */
@@ -94,7 +95,7 @@ static inline struct rill_conn *rill_conn_find(struct rill_core *core, const str
 {
 	struct rill_flow_key key = {remote, remote_port, local_port};
 
-	return rill_flow_find(&core->flows, rill_flow_hash(&core->flow_secret, &key), &key);
+	return rill_flow_lookup(&core->flows, &core->flow_secret, &key);
 }
 
 /* ---- for the files of this folder ---- */

@@ -105,6 +105,8 @@ bool rill_core_run_timers(struct rill_core *core)
 	struct rill_list expired;
 	struct rill_list *n;
 
+	if (core->now_ns < rill_core_next_deadline(core))
+		return false;
 	if (rill_l3_next_deadline(&core->l3) <= core->now_ns)
 		rill_l3_on_timer(&core->l3, core->now_ns);
 	rill_syncache_on_timer(&core->syns, core->now_ns);
@@ -201,6 +203,8 @@ int rill_core_init(struct rill_core *core, const struct rill_core_config *config
 	rill_tcp_env_init(&core->env, &env_ops, config->memory, &config->tcp_secret);
 	core->env.params.mtu = config->l3.mtu;
 	core->env.csum_offload = config->csum_offload;
+	rill_fast_open_init(&core->fast_open, &config->flow_secret);
+	core->env.fast_open = &core->fast_open;
 	rill_syncache_init(&core->syns, &core->env, config->memory, &rill_acceptor_syncache_ops);
 	rill_prefix_init(&core->conn_counts, config->memory, &core->env.secret,
 			 core->env.params.prefix4_len, core->env.params.prefix6_len);

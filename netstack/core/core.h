@@ -26,6 +26,7 @@
 #include "netstack/core/port.h"
 #include "netstack/ip/l3.h"
 #include "netstack/tcp/env.h"
+#include "netstack/tcp/fastopen.h"
 #include "netstack/tcp/seg.h"
 #include "netstack/tcp/syncache.h"
 #include "netstack/wire/udp.h"
@@ -42,7 +43,8 @@ struct rill_udp_port;
  * too). */
 #define RILL_CORE_TIME_WAIT_MAX 16384
 
-/* What a core needs from its owner. None of them may call the core. */
+/* What a core needs from its owner. None of them may call the core, but for what conn_event does
+ * with its connection. */
 struct rill_core_ops {
 	/* Frames (packets, without a link layer) to send, in order. Takes the references. */
 	void (*tx)(struct rill_core *core, struct rill_buf **bufs, unsigned count);
@@ -51,7 +53,8 @@ struct rill_core_ops {
 
 	/*
 	 * Something happened to a connection that is held and not in an accept queue: events is of
-	 * enum rill_tcb_events. RILL_TCB_CLOSED may come more than once.
+	 * enum rill_tcb_events. RILL_TCB_CLOSED may come more than once. It may receive and send on
+	 * the connection, and touch it.
 	 */
 	void (*conn_event)(struct rill_core *core, struct rill_conn *c, uint32_t events);
 	/* One more connection is in the queue of a. */
@@ -123,6 +126,7 @@ struct rill_core {
 	uint64_t port_draws;	    /* ephemeral ports looked for */
 	struct rill_ephemeral *ephemeral;
 	bool owns_ephemeral;
+	struct rill_fast_open fast_open;
 	struct rill_syncache syns;	      /* half-open connections of the acceptors */
 	struct rill_prefix_table conn_counts; /* connections of acceptors with a limit */
 	uint64_t drops[RILL_DROP_COUNT];      /* besides those of l3 */

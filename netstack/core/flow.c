@@ -10,23 +10,30 @@
 
 uint32_t rill_flow_hash(const struct rill_hash_key *secret, const struct rill_flow_key *key)
 {
-	uint64_t words[3];
+	uint32_t ports = (uint32_t)key->remote_port << 16 | key->local_port;
+	uint64_t words[3] = {0};
 
+	if (key->remote->family == RILL_AF_IP4) {
+		memcpy(words, key->remote->bytes, 4);
+		return (uint32_t)rill_siphash_short(secret, words[0] << 32 | ports);
+	}
 	memcpy(words, key->remote->bytes, 16);
-	words[2] = (uint64_t)key->remote_port << 16 | key->local_port;
-	/* An IPv4 address is all in the first word. */
-	if (key->remote->family == RILL_AF_IP4)
-		return (uint32_t)rill_siphash(secret, (uint64_t[]){words[0], words[2]}, 16);
+	words[2] = ports;
 	return (uint32_t)rill_siphash(secret, words, sizeof(words));
+}
+
+static bool has_addresses(const struct rill_conn *c, const struct rill_flow_key *key)
+{
+	const struct rill_addr *remote = &c->tcb.remote;
+
+	return remote->port == key->remote_port && c->tcb.local.port == key->local_port &&
+	       remote->ip.family == key->remote->family &&
+	       memcmp(remote->ip.bytes, key->remote->bytes, sizeof(remote->ip.bytes)) == 0;
 }
 
 bool rill_flow_is(const struct rill_conn *c, uint32_t hash, const struct rill_flow_key *key)
 {
-	const struct rill_addr *remote = &c->tcb.remote;
-
-	return c->flow_hash == hash && remote->port == key->remote_port &&
-	       c->tcb.local.port == key->local_port && remote->ip.family == key->remote->family &&
-	       memcmp(remote->ip.bytes, key->remote->bytes, sizeof(remote->ip.bytes)) == 0;
+	return c->flow_hash == hash && has_addresses(c, key);
 }
 
 int rill_flow_table_init(struct rill_flow_table *t, const struct rill_memory *memory)
@@ -38,6 +45,7 @@ int rill_flow_table_init(struct rill_flow_table *t, const struct rill_memory *me
 	t->capacity = BUCKETS_START;
 	t->mask = BUCKETS_START - 1;
 	t->memory = memory;
+	t->last = NULL;
 	t->buckets = memory->alloc(memory->ctx, size);
 	if (!t->buckets)
 		return -ENOMEM;
@@ -67,6 +75,19 @@ struct rill_conn *rill_flow_find(const struct rill_flow_table *t, uint32_t hash,
 
 	while (c && !rill_flow_is(c, hash, key))
 		c = c->flow_next;
+	return c;
+}
+
+struct rill_conn *rill_flow_lookup(struct rill_flow_table *t, const struct rill_hash_key *secret,
+				   const struct rill_flow_key *key)
+{
+	struct rill_conn *c = t->last;
+
+	if (c && has_addresses(c, key))
+		return c;
+	c = rill_flow_find(t, rill_flow_hash(secret, key), key);
+	if (c)
+		t->last = c;
 	return c;
 }
 
@@ -127,6 +148,8 @@ void rill_flow_remove(struct rill_flow_table *t, struct rill_conn *c)
 {
 	struct rill_conn **at = bucket_of(t, c->flow_hash);
 
+	if (t->last == c)
+		t->last = NULL;
 	while (*at != c)
 		at = &(*at)->flow_next;
 	*at = c->flow_next;

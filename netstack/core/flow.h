@@ -31,7 +31,8 @@ struct rill_flow_table {
 	uint32_t active; /* buckets in use; the others are not even written */
 	uint32_t mask;	 /* 2^n - 1, where 2^(n-1) < active <= 2^n */
 	uint32_t count;
-	uint32_t capacity; /* buckets that there is memory for */
+	uint32_t capacity;	/* buckets that there is memory for */
+	struct rill_conn *last; /* found last, or NULL */
 	const struct rill_memory *memory;
 };
 
@@ -45,6 +46,9 @@ void rill_flow_table_fini(struct rill_flow_table *t);
 /* NULL: there is none. */
 struct rill_conn *rill_flow_find(const struct rill_flow_table *t, uint32_t hash,
 				 const struct rill_flow_key *key);
+/* The same for a segment: those of one burst are often of one flow, and then nothing is hashed. */
+struct rill_conn *rill_flow_lookup(struct rill_flow_table *t, const struct rill_hash_key *secret,
+				   const struct rill_flow_key *key);
 /* By c's flow_hash; no other has its addresses. */
 void rill_flow_insert(struct rill_flow_table *t, struct rill_conn *c);
 void rill_flow_remove(struct rill_flow_table *t, struct rill_conn *c);

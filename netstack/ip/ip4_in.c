@@ -64,16 +64,23 @@ static enum rill_drop deliver_udp(struct rill_l3 *l3, struct rill_buf *b, const 
 	return drop;
 }
 
-/* b: a chain at the transport header, of frames received frames. */
-static void deliver(struct rill_l3 *l3, struct rill_buf *b, uint32_t frames,
-		    const struct rill_ip4 *h, bool broadcast, uint64_t now)
+static inline struct rill_ip_meta meta_of(const struct rill_ip4 *h, bool broadcast)
 {
 	struct rill_ip_meta m = {
 		.proto = h->proto, .ttl = h->ttl, .tos = h->tos, .broadcast = broadcast};
-	enum rill_drop drop;
 
 	rill_ip4_set(&m.src, h->src);
 	rill_ip4_set(&m.dst, h->dst);
+	return m;
+}
+
+/* b: a chain at the transport header, of frames received frames. */
+static RILL_NOINLINE void deliver(struct rill_l3 *l3, struct rill_buf *b, uint32_t frames,
+				  const struct rill_ip4 *h, bool broadcast, uint64_t now)
+{
+	struct rill_ip_meta m = meta_of(h, broadcast);
+	enum rill_drop drop;
+
 	switch (h->proto) {
 	case RILL_IP_TCP:
 		drop = deliver_tcp(l3, b, &m);
@@ -91,8 +98,8 @@ static void deliver(struct rill_l3 *l3, struct rill_buf *b, uint32_t frames,
 	rill_l3_rx_done(l3, b, frames, drop);
 }
 
-static void input_fragment(struct rill_l3 *l3, struct rill_buf *b, const struct rill_ip4 *h,
-			   bool broadcast, uint64_t now)
+static RILL_NOINLINE void input_fragment(struct rill_l3 *l3, struct rill_buf *b,
+					 const struct rill_ip4 *h, bool broadcast, uint64_t now)
 {
 	struct rill_reass_result whole;
 
@@ -125,11 +132,19 @@ void rill_ip4_input(struct rill_l3 *l3, struct rill_buf *b, const struct rill_et
 	b->len = h.total_len;
 	rill_buf_pull(b, h.header_len);
 	b->next = NULL;
-	if (RILL_UNLIKELY(h.more_fragments || h.frag_offset)) {
-		input_fragment(l3, b, &h, broadcast, now);
+	if (RILL_LIKELY(h.proto == RILL_IP_TCP && !h.more_fragments && !h.frag_offset)) {
+		struct rill_ip_meta m = meta_of(&h, broadcast);
+
+		rill_l3_rx_done(l3, b, 1, deliver_tcp(l3, b, &m));
 		return;
 	}
-	deliver(l3, b, 1, &h, broadcast, now);
+	/* A copy, so that h itself need not be in memory. */
+	struct rill_ip4 copy = h;
+
+	if (h.more_fragments || h.frag_offset)
+		input_fragment(l3, b, &copy, broadcast, now);
+	else
+		deliver(l3, b, 1, &copy, broadcast, now);
 	return;
 
 out_drop:

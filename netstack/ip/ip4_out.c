@@ -63,7 +63,19 @@ static uint16_t next_id(struct rill_l3 *l3)
 	return id;
 }
 
-static void push_ip4(struct rill_l3 *l3, struct rill_buf *b, struct rill_ip4 *h)
+static inline struct rill_ip4 header_of(const struct rill_l3 *l3, const struct rill_ip_out *o)
+{
+	return (struct rill_ip4){
+		.src = l3->ip,
+		.dst = rill_ip4_get(&o->dst),
+		.tos = o->tos,
+		.ttl = o->ttl ? o->ttl : RILL_IP_TTL_DEFAULT,
+		.proto = o->proto,
+		.dont_fragment = o->dont_fragment,
+	};
+}
+
+static inline void push_ip4(struct rill_buf *b, struct rill_ip4 *h)
 {
 	h->total_len = (uint16_t)(b->len + RILL_IP4_LEN);
 	rill_ip4_emit(rill_buf_push(b, RILL_IP4_LEN), h);
@@ -110,7 +122,7 @@ static int send_pieces(struct rill_l3 *l3, const struct rill_buf *chain, size_t 
 		h->frag_offset = (uint16_t)at;
 		at += n;
 		h->more_fragments = at < len;
-		push_ip4(l3, b, h);
+		push_ip4(b, h);
 		int r = send_packet(l3, b, route, NULL, now);
 
 		if (r)
@@ -120,26 +132,27 @@ static int send_pieces(struct rill_l3 *l3, const struct rill_buf *chain, size_t 
 }
 
 static int output_slow(struct rill_l3 *l3, struct rill_buf *b, const struct rill_ip_out *o,
-		       struct rill_ip4 *h, struct rill_l3_dst *cache, uint64_t now)
+		       struct rill_l3_dst *cache, uint64_t now)
 {
+	struct rill_ip4 h = header_of(l3, o);
 	bool chained = o->chain && b->next;
 	size_t len = chained ? rill_chain_len(b) : b->len;
 	bool too_long = len > l3->payload_max;
 	struct route route;
-	int r = find_route(l3, h->dst, &route);
+	int r = find_route(l3, h.dst, &route);
 
 	if (!r && (len > RILL_IP4_TOTAL_MAX - RILL_IP4_LEN || (too_long && o->dont_fragment)))
 		r = -EMSGSIZE;
 	if (!r && !o->dont_fragment)
-		h->id = next_id(l3);
+		h.id = next_id(l3);
 	if (!r && !chained && !too_long) {
-		push_ip4(l3, b, h);
+		push_ip4(b, &h);
 		return send_packet(l3, b, &route, cache, now);
 	}
 	if (!r) {
 		/* The NIC cannot sum across packets. */
 		RILL_ASSERT(!(b->flags & RILL_BUF_CSUM_PARTIAL));
-		r = send_pieces(l3, b, len, h, &route, now);
+		r = send_pieces(l3, b, len, &h, &route, now);
 	}
 	if (chained)
 		rill_l3_put_chain(l3, b);
@@ -151,21 +164,14 @@ static int output_slow(struct rill_l3 *l3, struct rill_buf *b, const struct rill
 int rill_l3_output(struct rill_l3 *l3, struct rill_buf *b, const struct rill_ip_out *o,
 		   struct rill_l3_dst *cache, uint64_t now)
 {
-	struct rill_ip4 h = {
-		.src = l3->ip,
-		.dst = rill_ip4_get(&o->dst),
-		.tos = o->tos,
-		.ttl = o->ttl ? o->ttl : RILL_IP_TTL_DEFAULT,
-		.proto = o->proto,
-		.dont_fragment = o->dont_fragment,
-	};
-
 	if (RILL_UNLIKELY(!cache || cache->generation != l3->neigh.generation ||
 			  b->len > l3->payload_max || o->chain))
-		return output_slow(l3, b, o, &h, cache, now);
+		return output_slow(l3, b, o, cache, now);
+	struct rill_ip4 h = header_of(l3, o);
+
 	if (!h.dont_fragment)
 		h.id = next_id(l3);
-	push_ip4(l3, b, &h);
+	push_ip4(b, &h);
 	rill_eth_emit(rill_buf_push(b, RILL_ETH_LEN), cache->mac, l3->mac, RILL_ETH_IP4);
 	if (b->flags & RILL_BUF_CSUM_PARTIAL)
 		b->csum_start = (uint16_t)(b->csum_start + RILL_ETH_LEN);

@@ -9,14 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-bool rill_l3_is_neighbour(const struct rill_l3 *l3, uint32_t addr)
-{
-	if (!rill_l3_is_onlink(l3, addr) || addr == l3->ip || rill_ip4_is_bad_source(addr))
-		return false;
-	/* The subnet's ends, where there are any (not with /31, RFC 3021). */
-	return !l3->broadcast || (addr != l3->broadcast && (addr & ~l3->mask) != 0);
-}
-
 static void set_addresses(struct rill_l3 *l3, const struct rill_l3_config *c)
 {
 	l3->ip = rill_ip4_get(&c->ip);

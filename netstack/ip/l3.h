@@ -198,6 +198,12 @@ static inline bool rill_l3_is_broadcast(const struct rill_l3 *l3, uint32_t addr)
 }
 
 /* An address that another host on our link may have. */
-bool rill_l3_is_neighbour(const struct rill_l3 *l3, uint32_t addr);
+static inline bool rill_l3_is_neighbour(const struct rill_l3 *l3, uint32_t addr)
+{
+	if (!rill_l3_is_onlink(l3, addr) || addr == l3->ip || rill_ip4_is_bad_source(addr))
+		return false;
+	/* The subnet's ends, where there are any (not with /31, RFC 3021). */
+	return !l3->broadcast || (addr != l3->broadcast && (addr & ~l3->mask) != 0);
+}
 
 #endif

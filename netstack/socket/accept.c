@@ -6,13 +6,37 @@
 
 /* ---- opening ---- */
 
+struct part_opening {
+	struct rill_listener *l;
+	const struct rill_tcp_options *o;
+	int result;
+};
+
 static void part_open(struct rill_shard *sh, void *arg)
 {
-	struct rill_listener *l = arg;
+	struct part_opening *opening = arg;
+	struct rill_listener *l = opening->l;
 	struct rill_listener_part *part = &l->parts[sh->index];
+	int r;
 
 	rill_acceptor_init(&part->acceptor, &sh->core, l->addr.port, &l->options, l->backlog);
+	part->acceptor.conn_max = l->conn_max;
+	part->acceptor.prefix_max = l->prefix_max;
+	if (l->defer_accept_ms > 0)
+		rill_acceptor_defer(&part->acceptor, l->defer_accept_ms);
+	part->acceptor.early_max = opening->o->fast_open;
+	if (opening->o->fast_open > 0)
+		sh->core.env.params.fast_open_server = true;
 	part->open = true;
+	r = rill_tcp_options_settle(opening->o, &sh->core, &part->acceptor.options);
+	if (r < 0)
+		opening->result = r;
+}
+
+/* Rounded up: 0 stays 0, and nothing else becomes it. */
+static uint32_t share(uint32_t max, unsigned shards)
+{
+	return max / shards + (max % shards > 0);
 }
 
 int rill_tcp_listen(struct rill_net *net, const struct rill_addr *local,
@@ -38,8 +62,17 @@ int rill_tcp_listen(struct rill_net *net, const struct rill_addr *local,
 	l->addr = (struct rill_addr){.ip = net->ip, .port = (uint16_t)r};
 	l->options = options;
 	l->backlog = o.backlog;
+	l->conn_max = share(o.max_conns, net->shard_count);
+	l->prefix_max = share(o.max_conns_per_network, net->shard_count);
+	l->defer_accept_ms = o.defer_accept_ms;
+	struct part_opening opening = {.l = l, .o = &o};
+
 	for (unsigned i = 0; i < net->shard_count; i++)
-		rill_shard_call(&net->shards[i], part_open, l);
+		rill_shard_call(&net->shards[i], part_open, &opening);
+	if (opening.result < 0) {
+		rill_listener_close(l);
+		return opening.result;
+	}
 	*ret_listener = l;
 	return 0;
 }
@@ -157,6 +190,19 @@ int rill_tcp_accept(struct rill_listener *l, struct rill_tcp **ret_conn)
 	return r;
 }
 
+int rill_tcp_try_accept(struct rill_listener *l, struct rill_tcp **ret_conn)
+{
+	struct rill_tcp *c = NULL;
+	struct rill_await aw;
+
+	rill_await_init(&aw, &accept_ops, l, &c);
+	int r = accept_try(&aw);
+
+	if (r == 0)
+		*ret_conn = c;
+	return r;
+}
+
 void rill_case_accept(struct rill_case *c, struct rill_listener *l, struct rill_tcp **ret_conn)
 {
 	rill_await_init(rill_await_of(c), &accept_ops, l, ret_conn);
@@ -188,6 +234,14 @@ static void wake_waiters(struct rill_listener *l)
 	rill_wake_flush(&wakes);
 }
 
+static void tell_polls(struct rill_listener *l)
+{
+	struct rill_wake_batch wakes = RILL_WAKE_BATCH_INIT;
+
+	rill_polls_notify(&l->polls, l->net, &wakes);
+	rill_wake_flush(&wakes);
+}
+
 void rill_listener_shutdown(struct rill_listener *l)
 {
 	struct rill_net *net = l->net;
@@ -203,6 +257,7 @@ void rill_listener_shutdown(struct rill_listener *l)
 		rill_shard_call(&net->shards[i], part_close, l);
 	rill_net_release_port(net, &net->tcp_ports, l->addr.port, &l->net_link);
 	wake_waiters(l);
+	tell_polls(l);
 }
 
 void rill_listener_close(struct rill_listener *l)
@@ -210,5 +265,6 @@ void rill_listener_close(struct rill_listener *l)
 	if (!l)
 		return;
 	rill_listener_shutdown(l);
+	rill_polls_forget(&l->polls, l->net);
 	rill_listener_free(l);
 }

@@ -3,34 +3,27 @@
 #ifndef RILL_NETSTACK_SOCKET_OPTIONS_H
 #define RILL_NETSTACK_SOCKET_OPTIONS_H
 
-#include <errno.h>
-#include <string.h>
-
 #include "netstack/stack/conn.h"
+#include "netstack/tcp/tune.h"
 
+#define RILL_TCP_BUFFER_MIN (1u << 10)
 #define RILL_TCP_BUFFER_MAX (1u << 30)
 #define RILL_TCP_BACKLOG_DEFAULT 1024
 
-/* o may be NULL. -EINVAL: a buffer is too large. */
-static inline int rill_tcp_options_read(const struct rill_tcp_options *in,
-					struct rill_tcp_options *ret_o,
-					struct rill_conn_options *ret_conn)
-{
-	struct rill_tcp_options o = {0};
+#define RILL_TCP_KEEPALIVE_CHANGES 4
 
-	if (in)
-		memcpy(&o, in, RILL_MIN(in->size, sizeof(o)));
-	if (o.send_buffer > RILL_TCP_BUFFER_MAX || o.recv_buffer > RILL_TCP_BUFFER_MAX)
-		return -EINVAL;
-	if (o.backlog == 0)
-		o.backlog = RILL_TCP_BACKLOG_DEFAULT;
-	*ret_o = o;
-	*ret_conn = (struct rill_conn_options){
-		.send_buffer = o.send_buffer,
-		.recv_buffer = o.recv_buffer,
-		.flags = o.nodelay ? RILL_TCB_NODELAY : 0,
-	};
-	return 0;
-}
+/* What k says, turned on, with the defaults for 0: how many changes. */
+unsigned rill_tcp_keepalive_changes(const struct rill_tcp_keepalive *k,
+				    struct rill_tcp_change *ret_changes);
+
+/* o may be NULL. -EINVAL: a value out of its bounds. -ENOENT: no such congestion control. */
+int rill_tcp_options_read(const struct rill_tcp_options *in, struct rill_tcp_options *ret_o,
+			  struct rill_conn_options *ret_conn);
+/*
+ * The settings that o, which was read, asks for, as conn's own where it asks for any. Holder of
+ * the core. -ENOMEM. They are given back by rill_conn_options_put().
+ */
+int rill_tcp_options_settle(const struct rill_tcp_options *o, struct rill_core *core,
+			    struct rill_conn_options *conn);
 
 #endif

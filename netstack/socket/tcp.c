@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <rill/time.h>
 
+#include "netstack/stack/poll.h"
+
 /* Waiting for packet buffers has no event to wait for; they come back with every ACK. */
 #define NO_BUFFER_RETRY_NS (200 * RILL_US)
 
@@ -32,7 +34,6 @@ static void run_held(struct rill_shard *sh, void *arg)
 	run->result = run->call->op(sh, run->c, run->call);
 	if (run->result != -EAGAIN || !run->aw)
 		return;
-	rill_store_relaxed(&run->aw->granted, false);
 	rill_wait_ring_push(ring_of(run->c, run->call), run->aw);
 }
 
@@ -60,22 +61,19 @@ static void unlink_held(struct rill_shard *sh, void *arg)
 	struct rill_await *aw = arg;
 
 	(void)sh;
-	/* relaxed: granted under the shard */
-	if (!rill_load_relaxed(&aw->granted))
+	if (!rill_await_granted(aw))
 		rill_wait_ring_remove(ring_of(aw->obj, aw->arg), aw);
 }
 
-/* Nothing is ever handed to a waiter here: it is told to look again. */
+/* Not to take is for cases of a select, which only look: there is nothing to give back. */
 static int call_disarm(struct rill_await *aw, bool take)
 {
 	struct rill_tcp *c = aw->obj;
 
-	(void)take;
-	/* acquire: pairs with the release in wake_all(): the waker is done with the node */
-	if (rill_load_acquire(&aw->granted))
-		return -EAGAIN;
-	rill_shard_call(rill_tcp_shard(c), unlink_held, aw);
-	return -EAGAIN;
+	/* acquire: pairs with the release in run(): the holder is done with the node */
+	if (!rill_load_acquire(&aw->granted))
+		rill_shard_call(rill_tcp_shard(c), unlink_held, aw);
+	return take && rill_await_granted(aw) ? (int)aw->value : -EAGAIN;
 }
 
 static const struct rill_await_ops recv_ops = {
@@ -96,7 +94,13 @@ static const struct rill_await_ops send_ops = {
 
 int rill_tcp_call_wait(struct rill_tcp *c, struct rill_tcp_call *call)
 {
-	return rill_await_on(call->direction == RILL_TCP_READ ? &recv_ops : &send_ops, c, call);
+	struct rill_await aw;
+
+	rill_await_init(&aw, call->direction == RILL_TCP_READ ? &recv_ops : &send_ops, c, call);
+	int r = rill_await(&aw, 0);
+
+	/* 0: done at once with nothing to say, or by who held the shard, and then it is in value */
+	return r == 0 ? (int)aw.value : r;
 }
 
 int rill_tcp_call_now(struct rill_tcp *c, struct rill_tcp_call *call)
@@ -109,13 +113,17 @@ int rill_tcp_call_now(struct rill_tcp *c, struct rill_tcp_call *call)
 
 /* ---- receiving ---- */
 
+void rill_tcp_settle_read(struct rill_tcp *c)
+{
+	if ((c->conn.tcb.flags & RILL_TCB_ACK_NOW) != 0)
+		rill_conn_touch(&c->conn);
+}
+
 static int op_recv(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
 	ssize_t n = rill_tcb_recv(&c->conn.tcb, &sh->core.env, call->data, call->len);
 
-	/* reading may be what the peer's window waits for */
-	if (n > 0)
-		rill_conn_touch(&c->conn);
+	rill_tcp_settle_read(c);
 	return (int)n;
 }
 
@@ -147,8 +155,7 @@ ssize_t rill_tcp_recv_all(struct rill_tcp *c, void *buf, size_t len)
 
 /* ---- sending ---- */
 
-/* The others' turn. */
-static void end_send(struct rill_tcp *c)
+void rill_tcp_end_send(struct rill_tcp *c)
 {
 	c->conn.user = NULL;
 	c->conn.tcb.events |= RILL_TCB_WRITABLE;
@@ -158,6 +165,7 @@ static int op_send(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_ca
 {
 	if (c->conn.user && c->conn.user != call->sender)
 		return -EAGAIN;
+	c->conn.tcb.flags &= ~(uint32_t)RILL_TCB_MORE;
 	ssize_t n = rill_tcb_send(&c->conn.tcb, &sh->core.env, call->data, call->len);
 
 	if (n <= 0)
@@ -165,7 +173,7 @@ static int op_send(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_ca
 	if ((size_t)n < call->len)
 		c->conn.user = (void *)(uintptr_t)call->sender;
 	else if (c->conn.user)
-		end_send(c);
+		rill_tcp_end_send(c);
 	rill_conn_touch(&c->conn);
 	return (int)n;
 }
@@ -175,9 +183,16 @@ static int op_give_up_send(struct rill_shard *sh, struct rill_tcp *c, struct ril
 {
 	if (c->conn.user != call->sender)
 		return 0;
-	end_send(c);
+	rill_tcp_end_send(c);
 	rill_conn_touch(&c->conn);
 	return 0;
+}
+
+void rill_tcp_give_up_send(struct rill_tcp *c, const void *sender)
+{
+	struct rill_tcp_call call = {.op = op_give_up_send, .sender = sender};
+
+	rill_tcp_call_now(c, &call);
 }
 
 ssize_t rill_tcp_send(struct rill_tcp *c, const void *buf, size_t len)
@@ -197,8 +212,7 @@ ssize_t rill_tcp_send(struct rill_tcp *c, const void *buf, size_t len)
 		if (n == -ENOBUFS)
 			n = rill_sleep(NO_BUFFER_RETRY_NS);
 		if (n < 0 && done > 0) {
-			call.op = op_give_up_send;
-			rill_tcp_call_now(c, &call);
+			rill_tcp_give_up_send(c, &done);
 			return (ssize_t)done;
 		}
 		if (n < 0)
@@ -247,6 +261,7 @@ static void end_held(struct rill_shard *sh, void *arg)
 {
 	struct ending *e = arg;
 
+	rill_poll_forget_tcp(e->c);
 	e->end(&e->c->conn.tcb, &sh->core.env, sh->core.now_ns);
 	rill_conn_let_go(&e->c->conn);
 }
@@ -291,49 +306,5 @@ int rill_tcp_shutdown(struct rill_tcp *c, enum rill_shutdown how)
 
 	if (how < RILL_SHUT_RD || how > RILL_SHUT_RDWR)
 		return -EINVAL;
-	return rill_tcp_call_now(c, &call);
-}
-
-/* ---- facts and options ---- */
-
-struct rill_addr rill_tcp_local(const struct rill_tcp *c)
-{
-	return c->conn.tcb.local;
-}
-
-struct rill_addr rill_tcp_peer(const struct rill_tcp *c)
-{
-	return c->conn.tcb.remote;
-}
-
-static int op_nodelay(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
-{
-	if (call->len)
-		c->conn.tcb.flags |= RILL_TCB_NODELAY;
-	else
-		c->conn.tcb.flags &= ~(uint32_t)RILL_TCB_NODELAY;
-	/* what Nagle held back may go now */
-	rill_conn_touch(&c->conn);
-	return 0;
-}
-
-int rill_tcp_set_nodelay(struct rill_tcp *c, bool on)
-{
-	struct rill_tcp_call call = {.op = op_nodelay, .len = on};
-
-	return rill_tcp_call_now(c, &call);
-}
-
-static int op_info(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
-{
-	(void)sh;
-	rill_tcb_info(&c->conn.tcb, call->data);
-	return 0;
-}
-
-int rill_tcp_info(struct rill_tcp *c, struct rill_tcp_info *ret_info)
-{
-	struct rill_tcp_call call = {.op = op_info, .data = ret_info};
-
 	return rill_tcp_call_now(c, &call);
 }

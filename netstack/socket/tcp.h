@@ -1,35 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The one form that every waiting TCP call takes. */
+/* Calls on connections (struct rill_tcp_call). */
 #ifndef RILL_NETSTACK_SOCKET_TCP_H
 #define RILL_NETSTACK_SOCKET_TCP_H
 
 #include "netstack/stack/conn.h"
 
-enum rill_tcp_direction {
-	RILL_TCP_READ,
-	RILL_TCP_WRITE,
-};
-
-/*
- * A call: op runs with the shard held and returns its result, or -EAGAIN to wait until the
- * connection is readable (writable). The awaitable's arg points at it.
+/* Waits for its result. What op has done is never undone: a call that is cancelled then succeeds.
  */
-struct rill_tcp_call {
-	int (*op)(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call);
-	enum rill_tcp_direction direction;
-	void *data;
-	size_t len;
-	struct rill_buf *buf;
-	const void *sender; /* of a send: the same for all its steps */
-};
-
-/* Waits for it; cancel safe when op is. */
 int rill_tcp_call_wait(struct rill_tcp *c, struct rill_tcp_call *call);
+/* After reading: the peer may have to be told of the room. */
+void rill_tcp_settle_read(struct rill_tcp *c);
 /* Runs it once. */
 int rill_tcp_call_now(struct rill_tcp *c, struct rill_tcp_call *call);
 
-extern const struct rill_await_ops rill_tcp_readable_ops;
-extern const struct rill_await_ops rill_tcp_writable_ops;
+/* The send that conn.user stands for is done, or given up: the others' turn. The shard is held. */
+void rill_tcp_end_send(struct rill_tcp *c);
+/* Of a send of which some was taken: the rest is not to come. */
+void rill_tcp_give_up_send(struct rill_tcp *c, const void *sender);
 
 /* The handle is given up, its tcb being told by end (close or abort). c is gone afterwards. */
 void rill_tcp_let_go(struct rill_tcp *c,

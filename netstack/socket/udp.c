@@ -43,6 +43,7 @@ int rill_udp_bind(struct rill_net *net, const struct rill_addr *local,
 	u->queue.max = o.recv_buffer ? o.recv_buffer : RECV_BUFFER_DEFAULT;
 	rill_list_init(&u->net_link);
 	rill_list_init(&u->readers);
+	rill_polls_init(&u->polls);
 	int r = rill_net_take_port(net, &net->udp_ports, local->port, &net->udps, &u->net_link);
 
 	if (r < 0) {
@@ -212,6 +213,7 @@ void rill_udp_close(struct rill_udp *u)
 		return;
 	for (unsigned i = 0; i < u->net->shard_count; i++)
 		rill_shard_call(&u->net->shards[i], part_close, u);
+	rill_polls_forget(&u->polls, u->net);
 	rill_net_release_port(u->net, &u->net->udp_ports, u->addr.port, &u->net_link);
 	while ((b = rill_udp_queue_pop(&u->queue)))
 		put_chain(b);

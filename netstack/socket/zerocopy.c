@@ -11,8 +11,7 @@ static int op_recv_buf(struct rill_shard *sh, struct rill_tcp *c, struct rill_tc
 {
 	int r = rill_tcb_recv_buf(&c->conn.tcb, &sh->core.env, &call->buf);
 
-	if (r > 0)
-		rill_conn_touch(&c->conn);
+	rill_tcp_settle_read(c);
 	return r;
 }
 

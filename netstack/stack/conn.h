@@ -10,6 +10,26 @@
 #include "netstack/stack/shard.h"
 #include "runtime/await.h"
 
+enum rill_tcp_direction {
+	RILL_TCP_READ,
+	RILL_TCP_WRITE,
+};
+
+/*
+ * The one form that every waiting TCP call takes: op runs with the shard held and returns its
+ * result, or -EAGAIN to wait until the connection is readable (writable); then whoever holds the
+ * shard runs it again, and the waiter finds the result in its awaitable's value. The awaitable's
+ * arg points at the call, which op and data may be used through until then.
+ */
+struct rill_tcp_call {
+	int (*op)(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call);
+	enum rill_tcp_direction direction;
+	void *data;
+	size_t len;
+	struct rill_buf *buf;
+	const void *sender; /* of a send: the same for all its steps */
+};
+
 /* Waiters as a ring without a head, the first first. NULL: nobody. */
 struct rill_wait_ring {
 	struct rill_list *first;

@@ -16,6 +16,7 @@ struct rill_listener *rill_listener_alloc(struct rill_net *net)
 	l->net = net;
 	rill_list_init(&l->net_link);
 	rill_list_init(&l->waiters);
+	rill_polls_init(&l->polls);
 	for (unsigned i = 0; i < net->shard_count; i++)
 		l->parts[i].listener = l;
 	return l;
@@ -80,6 +81,7 @@ static void became_ready(struct rill_shard *sh, struct rill_listener_part *part)
 	/* seq_cst: pairs with the publishing in accept_arm() */
 	if (rill_load_seq_cst(&part->listener->waiting) > 0)
 		rill_listener_match(sh, part);
+	rill_polls_notify(&part->listener->polls, sh->net, &sh->wakes);
 }
 
 void rill_listener_acceptable(struct rill_core *core, struct rill_acceptor *a)

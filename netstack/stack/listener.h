@@ -13,6 +13,7 @@
 #include "netstack/core/acceptor.h"
 #include "netstack/stack/conn.h"
 #include "netstack/stack/net.h"
+#include "netstack/stack/poll.h"
 
 /* On one shard. */
 struct rill_listener_part {
@@ -28,11 +29,14 @@ struct rill_listener {
 	struct rill_list net_link; /* the net's port_lock */
 	struct rill_conn_options options;
 	uint32_t backlog;
-	RILL_ATOMIC(uint32_t) pending; /* half open, or ready, on several shards together */
+	uint32_t conn_max, prefix_max; /* see struct rill_acceptor */
+	uint32_t defer_accept_ms;
+	RILL_ATOMIC(uint32_t) pending; /* ready, on several shards together */
 	struct rill_spinlock lock;
 	RILL_ATOMIC(uint32_t) waiting; /* accepts in waiters; written under lock */
 	RILL_ATOMIC(bool) closed;
 	struct rill_list waiters; /* struct rill_await; lock */
+	struct rill_polls polls;
 	struct rill_listener_part parts[];
 };
 

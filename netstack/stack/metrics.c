@@ -27,7 +27,17 @@
 	X(core.env.stats.resets_in, "tcp_resets_in", "RSTs received")                              \
 	X(core.env.stats.resets_out, "tcp_resets_out", "RSTs sent")                                \
 	X(core.env.stats.challenge_acks, "tcp_challenge_acks", "Challenge ACKs sent (RFC 5961)")   \
-	X(core.env.stats.timeouts, "tcp_timeouts", "Connections given up")
+	X(core.env.stats.timeouts, "tcp_timeouts", "Connections given up")                         \
+	X(core.env.stats.syn_cookies_out, "tcp_syn_cookies_sent", "SYNs answered with a cookie")   \
+	X(core.env.stats.syn_cookies_in, "tcp_syn_cookies_received",                               \
+	  "Connections opened by a cookie")                                                        \
+	X(core.env.stats.syn_cookies_bad, "tcp_syn_cookies_bad", "ACKs with a forged cookie")      \
+	X(core.env.stats.syn_cache_full, "tcp_syn_cache_full",                                     \
+	  "SYNs for which the SYN cache had no room")                                              \
+	X(core.env.stats.accept_overflows, "tcp_accept_overflows",                                 \
+	  "Handshakes put off by a full accept queue")                                             \
+	X(core.env.stats.prefix_limited, "tcp_limited",                                            \
+	  "Handshakes put off by a limit of connections")
 
 static unsigned counter_count(void)
 {
@@ -86,6 +96,15 @@ static void print_flows(const struct rill_shard *sh, FILE *out, bool header)
 	fprintf(out, " %" PRIu32 "\n", rill_load_relaxed(&sh->core.flows.count));
 }
 
+static void print_half_open(const struct rill_shard *sh, FILE *out, bool header)
+{
+	if (header)
+		print_header(out, "gauge", "tcp_half_open", "Entries of the SYN cache");
+	fprintf(out, "rill_tcp_half_open");
+	print_labels(sh, out, "");
+	fprintf(out, " %" PRIu32 "\n", rill_load_relaxed(&sh->core.syns.count));
+}
+
 /* What the NIC lost before the stack saw it: from the driver, which may ask the kernel. */
 static void print_nic_drops(const struct rill_shard *sh, FILE *out, bool header)
 {
@@ -135,6 +154,9 @@ bool rill_shard_print_family(struct rill_poller *p, FILE *out, unsigned family, 
 		return true;
 	case 2:
 		print_nic_drops(sh, out, header);
+		return true;
+	case 3:
+		print_half_open(sh, out, header);
 		return true;
 	default:
 		return false;

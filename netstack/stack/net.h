@@ -23,6 +23,7 @@ struct rill_net {
 	struct rill_steer steer;
 	struct rill_hash_key secret;	 /* of flow hashes */
 	struct rill_ephemeral ephemeral; /* of all shards */
+	struct rill_spinlock poll_lock;	 /* see poll.h; taken before a UDP socket's */
 	struct rill_spinlock port_lock;
 	/* under port_lock */
 	struct rill_rand rand;

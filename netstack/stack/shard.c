@@ -238,10 +238,21 @@ static bool receive(struct rill_shard *sh)
 	return n > 0;
 }
 
+/* A hint, so that the shard is not taken for nothing while its worker waits. */
+static bool poll_due(const struct rill_shard *sh, uint64_t now)
+{
+	const struct rill_driver *driver = sh->driver;
+
+	return !driver->poll_due || now >= rill_load_relaxed(&sh->poller.deadline_ns) ||
+	       driver->poll_due(sh->queue);
+}
+
 static bool poll_shard(struct rill_poller *p, uint64_t now)
 {
 	struct rill_shard *sh = RILL_CONTAINER_OF(p, struct rill_shard, poller);
 
+	if (!poll_due(sh, now))
+		return false;
 	if (!try_enter(sh)) {
 		rill_fetch_add_relaxed(&sh->stats.polls_busy, 1);
 		return false;
@@ -354,6 +365,7 @@ int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index,
 		.csum_offload = (net->nic->caps & RILL_NIC_TX_CSUM) != 0,
 		.l3 = *l3,
 	};
+	int err;
 
 	sh->net = net;
 	sh->index = index;
@@ -365,7 +377,13 @@ int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index,
 	config.l3.shards = net->shard_count;
 	rill_rand_secret(&config.l3.seed, sizeof(config.l3.seed));
 	rill_rand_secret(&config.tcp_secret, sizeof(config.tcp_secret));
-	return rill_core_init(&sh->core, &config, rill_runtime_now(net->rt));
+	err = rill_core_init(&sh->core, &config, rill_runtime_now(net->rt));
+	if (err)
+		return err;
+	/* What queues hold must leave buffers for the NIC's rings, and to answer from. */
+	sh->core.env.params.mem_max =
+		config.pool->size * (uint64_t)(RILL_BUF_HEADER_SIZE + config.pool->buf_bytes) / 2;
+	return 0;
 }
 
 void rill_shard_fini(struct rill_shard *sh)

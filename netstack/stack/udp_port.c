@@ -6,6 +6,7 @@ enum rill_drop rill_udp_deliver(struct rill_core *core, struct rill_udp_port *p,
 				const struct rill_addr *from)
 {
 	struct rill_udp *u = RILL_CONTAINER_OF(p, struct rill_udp_part, port)->udp;
+	struct rill_shard *sh = rill_shard_of_core(core);
 	struct rill_await *aw;
 
 	rill_spin_lock(&u->lock);
@@ -14,7 +15,9 @@ enum rill_drop rill_udp_deliver(struct rill_core *core, struct rill_udp_port *p,
 	/* One datagram, one reader. */
 	aw = drop == RILL_DROP_NONE ? rill_await_first(&u->readers) : NULL;
 	if (aw)
-		rill_await_wake(aw, &rill_shard_of_core(core)->wakes);
+		rill_await_wake(aw, &sh->wakes);
 	rill_spin_unlock(&u->lock);
+	if (drop == RILL_DROP_NONE)
+		rill_polls_notify(&u->polls, u->net, &sh->wakes);
 	return drop;
 }

@@ -6,6 +6,7 @@
 
 #include "netstack/core/udp.h"
 #include "netstack/stack/net.h"
+#include "netstack/stack/poll.h"
 #include "runtime/await.h"
 
 /* On one shard. */
@@ -22,6 +23,8 @@ struct rill_udp {
 	/* under lock */
 	struct rill_udp_queue queue;
 	struct rill_list readers; /* struct rill_await */
+	/* not under it */
+	struct rill_polls polls;
 	struct rill_udp_part parts[];
 };
 

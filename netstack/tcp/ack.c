@@ -57,7 +57,11 @@ static bool due_now(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint32
 		tcb->quick_acks--;
 		return true;
 	}
-	return tcb->rcv_nxt - tcb->last_ack_sent >= 2 * (uint32_t)tcb->rcv_mss ||
+	/*
+	 * More than one full segment, not two: a sender may cut them shorter than it can, and wait
+	 * with the next for the ACK of both.
+	 */
+	return tcb->rcv_nxt - tcb->last_ack_sent > tcb->rcv_mss ||
 	       tcb->segs_unacked >= SEGMENTS_MAX || window_limited(tcb, len) ||
 	       (tcb->flags & RILL_TCB_QUICK) != 0 || env->params.delack_us == 0;
 }

@@ -60,7 +60,17 @@ static void by_window(struct rill_tcp_rx *rx)
 	x->rcv_rtt_ns = rx->now;
 }
 
-static void rebalance(struct rill_tcb *tcb, struct rill_tcp_env *env);
+/* Whether the window may open as far as the buffer goes: see RILL_TCB_MEM_HELD in recvq.c. */
+static void rebalance(struct rill_tcb *tcb, struct rill_tcp_env *env)
+{
+	if (!rill_tcp_mem_low(env)) {
+		tcb->flags &= ~(uint32_t)RILL_TCB_MEM_HELD;
+		return;
+	}
+	if ((tcb->flags & RILL_TCB_MEM_HELD) == 0)
+		rill_counter_add(&env->stats.mem_pressure, 1);
+	tcb->flags |= RILL_TCB_MEM_HELD;
+}
 
 void rill_tcp_autotune_on_data(struct rill_tcp_rx *rx)
 {
@@ -68,7 +78,7 @@ void rill_tcp_autotune_on_data(struct rill_tcp_rx *rx)
 
 	if (RILL_UNLIKELY(rx->env->params.mem_max != 0))
 		rebalance(tcb, rx->env);
-	if (!tcb->x)
+	if (!rill_tcp_xfer_get(tcb, rx->env, rx->now))
 		return;
 	if (tcb->x->rcv_space_ns == 0)
 		tcb->x->rcv_space_ns = rx->now;
@@ -102,18 +112,6 @@ static void grow(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t taken)
 		return;
 	}
 	tcb->rcv_buf_max = (uint32_t)size;
-}
-
-/* Whether the window may open as far as the buffer goes: see RILL_TCB_MEM_HELD in recvq.c. */
-static void rebalance(struct rill_tcb *tcb, struct rill_tcp_env *env)
-{
-	if (!rill_tcp_mem_low(env)) {
-		tcb->flags &= ~(uint32_t)RILL_TCB_MEM_HELD;
-		return;
-	}
-	if ((tcb->flags & RILL_TCB_MEM_HELD) == 0)
-		rill_counter_add(&env->stats.mem_pressure, 1);
-	tcb->flags |= RILL_TCB_MEM_HELD;
 }
 
 /* The time of the last arrival stands for now: a read without data since ends no round. */
@@ -154,8 +152,6 @@ void rill_tcp_autotune_on_ack(struct rill_tcb *tcb, struct rill_tcp_env *env)
 
 	if (RILL_UNLIKELY((tcb->flags & RILL_TCB_SEND_HELD) != 0))
 		let_sender_go_on(tcb, env);
-	if (tcb->settings->notsent_lowat != 0 && rill_tcb_writable(tcb))
-		tcb->events |= RILL_TCB_WRITABLE;
 	size = RILL_MIN(size, (uint64_t)p->send_buffer_max);
 	if (size <= tcb->snd_buf_max || p->no_autotune || rill_tcp_mem_low(env) ||
 	    (tcb->buf_locks & RILL_TCP_SNDBUF_LOCK) != 0)

@@ -23,6 +23,23 @@ uint32_t rill_tcp_initial_window(const struct rill_tcb *tcb, const struct rill_t
 	return RILL_MIN(segments * mss, RILL_MAX(2 * mss, segments * INITIAL_WINDOW_BYTES));
 }
 
+void rill_tcp_cc_switch(struct rill_tcb *tcb, const struct rill_tcp_env *env,
+			const struct rill_tcp_cc *cc, uint64_t now)
+{
+	struct rill_tcp_xfer *x = tcb->x;
+
+	if (tcb->cc == cc)
+		return;
+	tcb->cc = cc;
+	if (!x)
+		return;
+	/* What one algorithm keeps means nothing to another. */
+	memset(x->cc_priv, 0, sizeof(x->cc_priv));
+	x->cc_acked = 0;
+	x->pacing_rate = 0;
+	cc->init(tcb, env, now);
+}
+
 void rill_tcp_cc_start(struct rill_tcb *tcb, const struct rill_tcp_env *env)
 {
 	if (tcb->cwnd)

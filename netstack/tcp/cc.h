@@ -67,6 +67,10 @@ extern const struct rill_tcp_cc rill_tcp_cc_newreno; /* RFC 5681 */
 extern const struct rill_tcp_cc rill_tcp_cc_dctcp;   /* RFC 8257 */
 extern const struct rill_tcp_cc rill_tcp_cc_bbr;     /* draft-ietf-ccwg-bbr */
 
+/* Another algorithm from now on, also in the middle of a transfer: it goes on from this cwnd. */
+void rill_tcp_cc_switch(struct rill_tcb *tcb, const struct rill_tcp_env *env,
+			const struct rill_tcp_cc *cc, uint64_t now);
+
 /* By name; "newreno" is "reno". NULL: there is none. */
 const struct rill_tcp_cc *rill_tcp_cc_find(const char *name);
 /* All of them, NULL-terminated. */

@@ -9,8 +9,9 @@
  * in segments and seconds; here in bytes and milliseconds, and nothing overflows: cwnd is at most
  * 2^30, and the time at most 2^20 ms.
  */
-#include "netstack/tcp/cc_common.h"
 #include "netstack/tcp/cc_cubic.h"
+
+#include "netstack/tcp/cc_common.h"
 
 /* C is 0.4 and so 4/10; both betas in hundredths. */
 #define C_NUM 4

@@ -4,8 +4,9 @@
  * running share of the marked bytes, renewed once for each window of data. Without ECN, and for
  * losses, it is Reno (3.4).
  */
-#include "netstack/tcp/cc_common.h"
 #include "netstack/tcp/cc_dctcp.h"
+
+#include "netstack/tcp/cc_common.h"
 #include "netstack/tcp/ecn.h"
 #include "netstack/tcp/seq.h"
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Challenge ACKs and their rate limit (RFC 5961, 7), which all connections of an env share. */
+/*
+ * ACKs for what is not acceptable, and their limits. Each connection answers a few in a second, so
+ * that two ends that disagree do not ACK each other's ACKs for ever. Challenge ACKs (RFC 5961, 7)
+ * count against a limit that all connections of an env share, too.
+ */
 #ifndef RILL_NETSTACK_TCP_CHALLENGE_H
 #define RILL_NETSTACK_TCP_CHALLENGE_H
 
@@ -7,5 +11,10 @@
 
 /* Makes an ACK due, unless too many went out within this second. */
 void rill_tcp_challenge(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
+/*
+ * The same by the connection's own limit, for what peers send in good faith, as probes are: what
+ * attackers do to others must not keep it from being answered.
+ */
+void rill_tcp_answer_stray(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
 
 #endif

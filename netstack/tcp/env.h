@@ -121,6 +121,7 @@ struct rill_tcp_settings {
 	uint8_t tos, ttl;
 	bool keepalive; /* off (MUST-25) */
 	bool oob_inline;
+	bool fast_open_no_cookie; /* of a listener: every SYN may bring data */
 };
 
 /* Single writer: whoever holds the instance. */

@@ -60,11 +60,13 @@ static bool serves(const struct rill_tcp_env *env)
 	return env->fast_open && env->params.fast_open_server;
 }
 
-bool rill_tcp_fast_open_good(const struct rill_tcp_env *env, const struct rill_tcp_seg *seg)
+bool rill_tcp_fast_open_good(const struct rill_tcp_env *env,
+			     const struct rill_tcp_settings *settings,
+			     const struct rill_tcp_seg *seg)
 {
 	if (!serves(env) || seg->len == 0)
 		return false;
-	if (env->params.fast_open_no_cookie)
+	if (env->params.fast_open_no_cookie || settings->fast_open_no_cookie)
 		return true;
 	return (seg->opt.present & RILL_TCP_OPT_FAST_OPEN) != 0 &&
 	       key_of(env->fast_open, seg) != RILL_FAST_OPEN_KEYS;
@@ -84,7 +86,7 @@ bool rill_tcb_accept_early(struct rill_tcb *tcb, struct rill_tcp_env *env,
 			   const struct rill_tcp_seg *seg, struct rill_buf *b, uint64_t now)
 {
 	RILL_ASSERT(tcb->state == RILL_TCP_SYN_RCVD && b->len == seg->len);
-	if (!rill_tcp_fast_open_good(env, seg) || seg->len > tcb->rcv_buf_max ||
+	if (!rill_tcp_fast_open_good(env, tcb->settings, seg) || seg->len > tcb->rcv_buf_max ||
 	    seg->len > UINT16_MAX || !rill_tcp_xfer_get(tcb, env, now)) {
 		if ((seg->opt.present & RILL_TCP_OPT_FAST_OPEN) != 0 && seg->opt.fast_open_len > 0)
 			rill_counter_add(&env->stats.fast_open_bad, 1);
@@ -113,6 +115,11 @@ static struct rill_fast_open_entry *find(struct rill_fast_open *fo, const struct
 		if (e[i].len > 0 && memcmp(&e[i].ip, ip, sizeof(*ip)) == 0)
 			return &e[i];
 	return NULL;
+}
+
+bool rill_fast_open_knows(struct rill_fast_open *fo, const struct rill_ip *server)
+{
+	return find(fo, server) != NULL;
 }
 
 static struct rill_fast_open_entry *oldest(struct rill_fast_open_entry *e)

@@ -2,17 +2,17 @@
 /*
  * TCP Fast Open (RFC 7413): data in the SYN. A server hands out cookies, which prove that a client
  * can receive at its address; a SYN with a good one may bring data, which is delivered, and
- *answered, before the handshake is over.
+ * answered, before the handshake is over.
  *
  * Server: a cookie is the address under a secret key, so nothing is kept. Of two keys the first
- *makes cookies, both are good: so keys can be changed without turning clients away (RFC
- *7413, 4.1.2). Client: cookies are kept by address, with the MSS that came with them.
+ * makes cookies, both are good: so keys can be changed without turning clients away (4.1.2).
+ * Client: cookies are kept by address, with the MSS that came with them.
  *
  * The struct is the caller's, and hangs in env->fast_open; without one there is no Fast Open.
  *
- *	client: tcb->flags |= RILL_TCB_FAST_OPEN; rill_tcb_connect(); rill_tcb_send();
- *rill_tcb_output() server: rill_tcp_fast_open_good(env, seg)? rill_tcb_accept();
- *rill_tcb_accept_early()
+ * A client sets RILL_TCB_FAST_OPEN in tcb->flags before rill_tcb_connect(), rill_tcb_send() and
+ * rill_tcb_output(). A server asks rill_tcp_fast_open_good(), then calls rill_tcb_accept() and
+ * rill_tcb_accept_early().
  */
 #ifndef RILL_NETSTACK_TCP_FASTOPEN_H
 #define RILL_NETSTACK_TCP_FASTOPEN_H
@@ -45,8 +45,13 @@ void rill_fast_open_init(struct rill_fast_open *fo, const struct rill_hash_key *
 /* The key for new cookies; the one before it stays good. */
 void rill_fast_open_add_key(struct rill_fast_open *fo, const struct rill_hash_key *key);
 
-/* Whether seg, a SYN for a listener, may bring its data at once. */
-bool rill_tcp_fast_open_good(const struct rill_tcp_env *env, const struct rill_tcp_seg *seg);
+/* Whether there is a cookie for that server, so that a SYN may bring data. */
+bool rill_fast_open_knows(struct rill_fast_open *fo, const struct rill_ip *server);
+
+/* Whether seg, a SYN for a listener with these settings, may bring its data at once. */
+bool rill_tcp_fast_open_good(const struct rill_tcp_env *env,
+			     const struct rill_tcp_settings *settings,
+			     const struct rill_tcp_seg *seg);
 
 /* What the SYN or SYN-ACK that is being sent says. With RILL_TCB_FAST_OPEN. */
 void rill_tcp_fast_open_option(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint16_t flags,

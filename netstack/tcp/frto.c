@@ -25,12 +25,13 @@ static bool new_data_can_go(const struct rill_tcb *tcb)
 }
 
 /*
- * Something sent once, before the timeout, was reported. Without SACK an ACK that covers the
- * retransmission as well proves nothing: what it jumps over had waited behind that hole.
+ * Something sent once, before the timeout, was reported. SND.UNA that moves over the retransmission
+ * as well proves nothing: what it jumps over may have waited behind that hole, and the SACKs of it
+ * may have been lost.
  */
-static bool original_arrived(const struct rill_tcb *tcb, const struct rill_tcp_acked *a)
+static bool original_arrived(const struct rill_tcp_acked *a)
 {
-	return a->orig_acked && ((tcb->flags & RILL_TCB_SACK) != 0 || !a->resent);
+	return a->orig_sacked || (a->orig_acked && !a->resent);
 }
 
 bool rill_tcp_frto_on_ack(struct rill_tcb *tcb, const struct rill_tcp_acked *a)
@@ -39,7 +40,7 @@ bool rill_tcp_frto_on_ack(struct rill_tcb *tcb, const struct rill_tcp_acked *a)
 
 	if ((x->flags & RILL_XF_FRTO) == 0)
 		return false;
-	if (original_arrived(tcb, a)) {
+	if (original_arrived(a)) {
 		stop(x);
 		return true;
 	}
@@ -57,4 +58,15 @@ bool rill_tcp_frto_on_ack(struct rill_tcb *tcb, const struct rill_tcp_acked *a)
 		stop(x); /* step 2a without SACK */
 	}
 	return false;
+}
+
+/* Nagle may hold it back, or a window too small for it. The pacer has a deadline of its own. */
+bool rill_tcp_frto_is_stuck(struct rill_tcb *tcb)
+{
+	struct rill_tcp_xfer *x = tcb->x;
+
+	if (x->newest || (x->flags & RILL_XF_PACED_OUT) != 0)
+		return false;
+	stop(x);
+	return true;
 }

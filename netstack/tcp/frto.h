@@ -19,5 +19,10 @@
 void rill_tcp_frto_begin(struct rill_tcb *tcb, const struct rill_tcp_env *env, bool first);
 /* True: the timeout was spurious. After the scoreboard. */
 bool rill_tcp_frto_on_ack(struct rill_tcb *tcb, const struct rill_tcp_acked *a);
+/*
+ * After new data was sent, if it could be: whether there was none, and nobody is left to answer.
+ * Then recovery goes on as usual.
+ */
+bool rill_tcp_frto_is_stuck(struct rill_tcb *tcb);
 
 #endif

@@ -30,5 +30,7 @@ bool rill_tcp_held_back(struct rill_tcb *tcb, uint32_t n, uint64_t now)
 		return false;
 	if (corked(tcb, now))
 		return true;
-	return (tcb->flags & RILL_TCB_NODELAY) == 0 && cb->seq != tcb->snd_una;
+	/* Data that is under way counts, not a SYN-ACK in front of early data (RFC 7413). */
+	return (tcb->flags & RILL_TCB_NODELAY) == 0 &&
+	       cb->seq != tcb->snd_una + (tcb->state == RILL_TCP_SYN_RCVD);
 }

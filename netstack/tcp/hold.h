@@ -5,7 +5,23 @@
 #ifndef RILL_NETSTACK_TCP_HOLD_H
 #define RILL_NETSTACK_TCP_HOLD_H
 
-#include "netstack/tcp/tcb.h"
+#include "netstack/tcp/xfer.h"
+
+/* x->cork_at when it has come, but the window was closed, say: no deadline any more. */
+#define RILL_TCP_CORK_OVER 1
+
+/* Until when a small segment waits; RILL_FOREVER: none does. */
+static inline uint64_t rill_tcp_cork_deadline(const struct rill_tcp_xfer *x)
+{
+	return x->cork_at > RILL_TCP_CORK_OVER ? x->cork_at : RILL_FOREVER;
+}
+
+/* The deadline has come: what waited goes with the next output, or is held by something else. */
+static inline void rill_tcp_cork_on_timer(struct rill_tcp_xfer *x, uint64_t now)
+{
+	if (now >= rill_tcp_cork_deadline(x))
+		x->cork_at = RILL_TCP_CORK_OVER;
+}
 
 /*
  * Whether the next n bytes, of snd_cur, shall wait although they could be sent: for an ACK (Nagle),

@@ -42,6 +42,9 @@ void rill_tcb_icmp_too_big(struct rill_tcb *tcb, uint16_t mtu, uint32_t seq)
 		return;
 	if ((tcb->flags & RILL_TCB_TIMESTAMPS) != 0)
 		headers += RILL_TCP_TIMESTAMPS_LEN;
-	mss = (uint16_t)(RILL_MAX(mtu, (uint16_t)PATH_MTU_MIN) - headers);
+	mtu = RILL_MAX(mtu, (uint16_t)PATH_MTU_MIN);
+	mss = (uint16_t)(mtu - headers);
+	if (mss < tcb->snd_mss)
+		tcb->pmtu = mtu;
 	rill_tcp_mss_decrease(tcb, mss);
 }

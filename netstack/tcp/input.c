@@ -4,6 +4,7 @@
 #include "netstack/tcp/reass.h"
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/seq.h"
+#include "netstack/tcp/trace.h"
 
 static enum rill_drop input_closed(struct rill_tcp_rx *rx)
 {
@@ -44,7 +45,7 @@ static bool predicted(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg
 
 	if (tcb->state != RILL_TCP_ESTABLISHED || (tcb->flags & special) != 0)
 		return false;
-	if (tcb->timer == RILL_TCP_TIMER_PERSIST || tcb->snd_wnd == 0 ||
+	if (tcb->timer == RILL_TCP_TIMER_PERSIST || tcb->snd_wnd == 0 || seg->wnd == 0 ||
 	    (seg->opt.present & RILL_TCP_OPT_SACK) != 0)
 		return false;
 	if ((seg->flags & ~(uint8_t)RILL_TCP_PSH) != RILL_TCP_ACK || seg->ecn == RILL_ECN_CE)
@@ -86,12 +87,16 @@ enum rill_drop rill_tcb_input(struct rill_tcb *tcb, struct rill_tcp_env *env,
 	enum rill_drop drop;
 
 	rill_counter_add(&env->stats.segs_in, 1);
+	tcb->segs_in++;
+	tcb->data_segs_in += seg->len > 0;
 	if (RILL_LIKELY(predicted(tcb, seg)))
 		drop = input_predicted(&rx);
 	else
 		drop = by_state[tcb->state](&rx);
 	if (drop == RILL_DROP_NONE)
 		tcb->last_recv_ns = now;
+	if (RILL_UNLIKELY(drop != RILL_DROP_NONE))
+		rill_tcp_trace(tcb, env, RILL_TCP_EV_DROP, drop, seg->seq - tcb->rcv_nxt, now);
 	if (rx.b)
 		env->ops->put(env, rx.b);
 	return drop;

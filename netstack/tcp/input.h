@@ -35,7 +35,7 @@ void rill_tcp_ack_advance(struct rill_tcp_rx *rx);
 
 /* input_data.c */
 enum rill_drop rill_tcp_input_data(struct rill_tcp_rx *rx);
-/* seg begins at rcv_nxt and has payload, and nothing waits in reass. */
+/* seg begins at rcv_nxt and has payload: it is delivered, unless memory is out. */
 void rill_tcp_data_in_order(struct rill_tcp_rx *rx);
 /* Bytes that begin at rcv_nxt. Takes the reference. */
 void rill_tcp_deliver(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The ACK field (RFC 9293, 3.10.7.4, fifth; RFC 5681; RFC 5961, 5). */
 #include "netstack/tcp/autotune.h"
-#include "netstack/tcp/autotune.h"
 #include "netstack/tcp/cc.h"
 #include "netstack/tcp/challenge.h"
 #include "netstack/tcp/ecn.h"
@@ -15,6 +14,7 @@
 #include "netstack/tcp/rtx_timer.h"
 #include "netstack/tcp/sack.h"
 #include "netstack/tcp/timewait.h"
+#include "netstack/tcp/trace.h"
 
 /*
  * Prefers the clock of our own over echoed timestamps, which are coarser. Those serve for segments
@@ -89,9 +89,13 @@ static void advance(const struct rill_tcp_rx *rx, uint32_t ack, struct rill_tcp_
 	tcb->bytes_acked += a->bytes;
 	tcb->rtx_count = 0;
 	tcb->backoff = 0;
-	/* "recover" follows, lest it come to lie ahead again once 2 GiB are sent without a loss. */
+	/* These follow, lest they come to lie ahead again once 2 GiB are sent without a loss. */
 	if (rill_seq_gt(ack, tcb->recover))
 		tcb->recover = ack - 1;
+	if (rill_seq_gt(ack, tcb->x->cwr_seq))
+		tcb->x->cwr_seq = ack;
+	if (rill_seq_gt(ack, tcb->x->rack_dsack_seq))
+		tcb->x->rack_dsack_seq = ack;
 	if ((tcb->flags & RILL_TCB_URG_OUT) != 0 && rill_seq_geq(ack, tcb->snd_up))
 		tcb->flags &= ~(uint32_t)RILL_TCB_URG_OUT;
 	if (RILL_UNLIKELY(tcb->x->mss_before != 0))
@@ -114,9 +118,11 @@ static void control(const struct rill_tcp_rx *rx, struct rill_tcp_acked *a, uint
 	struct rill_tcb *tcb = rx->tcb;
 	struct rill_tcp_xfer *x = tcb->x;
 	struct rill_tcp_ecn_feedback ecn = rill_tcp_ecn_on_ack(tcb, rx->seg, a->delivered);
+	bool reduces = ecn.ece && !tcb->cc->needs_ecn;
 
-	if (ecn.ece && !tcb->cc->needs_ecn)
+	if (reduces)
 		rill_tcp_on_ece(tcb, rx->env, rx->now);
+	/* Such an ACK does not let cwnd grow (RFC 3168, 6.1.2). */
 	tcb->cc->on_ack(
 		tcb, &(struct rill_tcp_cc_ack){
 			     .now_ns = rx->now,
@@ -127,7 +133,7 @@ static void control(const struct rill_tcp_rx *rx, struct rill_tcp_acked *a, uint
 			     .rtt_ns = a->rtt_ns,
 			     .ce_delivered = ecn.ce_delivered,
 			     .ece = ecn.ece,
-			     .cwnd_limited = cwnd_limited(tcb, out),
+			     .cwnd_limited = !reduces && cwnd_limited(tcb, out),
 			     .in_recovery = was_in_recovery || x->ca_state >= RILL_TCP_CA_RECOVERY,
 			     .round_start = round_starts(x, &a->rate),
 			     .rate = a->rate,
@@ -147,6 +153,15 @@ static void restart_timer(struct rill_tcb *tcb, uint32_t flags_before, uint64_t 
 	rill_tcp_rtx_restart(tcb, now);
 }
 
+static void tell_reordering(const struct rill_tcp_rx *rx, uint16_t n)
+{
+	struct rill_tcb *tcb = rx->tcb;
+
+	rill_counter_add(&rx->env->stats.reorder_seen, n);
+	rill_tcp_trace(tcb, rx->env, RILL_TCP_EV_REORDER, rx->seg->ack - tcb->iss,
+		       tcb->x->reorder_bytes, rx->now);
+}
+
 /* Everything that an ACK tells the sender, but for the window. */
 static void learn(struct rill_tcp_rx *rx, uint32_t ack, bool dup)
 {
@@ -156,6 +171,7 @@ static void learn(struct rill_tcp_rx *rx, uint32_t ack, bool dup)
 	uint32_t out = tcb->snd_nxt - tcb->snd_una;
 	uint32_t room = rill_sendq_room(tcb);
 	uint32_t flags = x->flags;
+	uint16_t reorders = tcb->reorders;
 	bool in_recovery = x->ca_state >= RILL_TCP_CA_RECOVERY;
 	struct rill_tcp_acked a;
 
@@ -165,6 +181,8 @@ static void learn(struct rill_tcp_rx *rx, uint32_t ack, bool dup)
 		advance(rx, ack, &a);
 	if (RILL_UNLIKELY(blocks) && (tcb->flags & RILL_TCB_SACK) != 0)
 		rill_tcp_sack_input(tcb, rx->env, rx->seg, &a);
+	if (RILL_UNLIKELY(tcb->reorders != reorders))
+		tell_reordering(rx, (uint16_t)(tcb->reorders - reorders));
 	measure_rtt(rx, &a, out);
 	rill_tcp_rate_finish(tcb, rx->now, &a.rate);
 	if (RILL_UNLIKELY(blocks || dup || !rill_tcp_recovery_idle(tcb)))
@@ -193,23 +211,36 @@ static bool is_duplicate(const struct rill_tcp_rx *rx)
 	       (uint32_t)seg->wnd << tcb->snd_wscale == tcb->snd_wnd;
 }
 
-/* The peer is alive: probing a closed window may go on for ever (RFC 9293, MUST-37). */
+/*
+ * The peer is alive: probing a closed window may go on for ever (RFC 9293, MUST-37), as long as
+ * there is a user who may lose patience.
+ */
 static void probe_answered(struct rill_tcb *tcb)
 {
+	if ((tcb->flags & RILL_TCB_ORPHAN) != 0)
+		return;
 	if (tcb->timer == RILL_TCP_TIMER_PERSIST || tcb->snd_wnd == 0)
 		tcb->rtx_count = 0;
 }
 
-static void update_window(struct rill_tcb *tcb, const struct rill_tcp_seg *seg)
+static void update_window(struct rill_tcp_rx *rx)
 {
+	struct rill_tcb *tcb = rx->tcb;
+	const struct rill_tcp_seg *seg = rx->seg;
 	uint32_t wnd = (uint32_t)seg->wnd << tcb->snd_wscale;
 
 	/* Not from a segment older than the one that the window was taken from. */
 	if (rill_seq_lt(seg->seq, tcb->snd_wl1) ||
 	    (seg->seq == tcb->snd_wl1 && rill_seq_lt(seg->ack, tcb->snd_wl2)))
 		return;
-	if (tcb->snd_wnd == 0 && wnd > 0)
+	if (tcb->snd_wnd == 0 && wnd > 0) {
 		tcb->backoff = 0;
+		rill_tcp_trace(tcb, rx->env, RILL_TCP_EV_WINDOW_OPEN, tcb->snd_una - tcb->iss, wnd,
+			       rx->now);
+	} else if (tcb->snd_wnd > 0 && wnd == 0) {
+		rill_tcp_trace(tcb, rx->env, RILL_TCP_EV_ZERO_WINDOW, tcb->snd_una - tcb->iss,
+			       tcb->snd_end - tcb->snd_nxt, rx->now);
+	}
 	tcb->snd_wnd = wnd;
 	tcb->snd_wl1 = seg->seq;
 	tcb->snd_wl2 = seg->ack;
@@ -239,12 +270,16 @@ static void after_fin_acked(struct rill_tcp_rx *rx)
 	}
 }
 
-/* SACK blocks tell something even when nothing is outstanding: what arrived twice. */
+/*
+ * SACK blocks tell something even when nothing is outstanding: what arrived twice. So does a
+ * duplicate when a probe was sent (RFC 8985, 7.4.2).
+ */
 static void news(struct rill_tcp_rx *rx)
 {
 	struct rill_tcb *tcb = rx->tcb;
 	bool outstanding = tcb->snd_una != tcb->snd_nxt;
-	bool dup = outstanding && rx->seg->ack == tcb->snd_una && is_duplicate(rx);
+	bool probed = (tcb->x->flags & RILL_XF_TLP_OUT) != 0;
+	bool dup = (outstanding || probed) && rx->seg->ack == tcb->snd_una && is_duplicate(rx);
 
 	if (dup)
 		rill_counter_add(&rx->env->stats.dup_acks_in, 1);
@@ -263,6 +298,11 @@ static enum rill_drop ack_of_syn(struct rill_tcp_rx *rx)
 		return RILL_DROP_TCP_ACK;
 	}
 	rill_tcp_established(rx);
+	/* With Fast Open there may have been data behind it. */
+	if (tcb->state >= RILL_TCP_ESTABLISHED && rx->seg->ack != tcb->snd_una) {
+		news(rx);
+		after_fin_acked(rx);
+	}
 	return RILL_DROP_NONE;
 }
 
@@ -284,7 +324,7 @@ enum rill_drop rill_tcp_input_ack(struct rill_tcp_rx *rx)
 	if (tcb->x)
 		news(rx);
 	if (rill_seq_geq(seg->ack, tcb->snd_una))
-		update_window(tcb, seg);
+		update_window(rx);
 	after_fin_acked(rx);
 	return RILL_DROP_NONE;
 }

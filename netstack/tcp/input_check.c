@@ -9,6 +9,7 @@
 #include "netstack/tcp/sack_out.h"
 #include "netstack/tcp/seq.h"
 #include "netstack/tcp/timewait.h"
+#include "netstack/tcp/trace.h"
 
 #include <errno.h>
 
@@ -39,8 +40,10 @@ static enum rill_drop check_timestamp(struct rill_tcp_rx *rx)
 
 	if ((tcb->flags & RILL_TCB_TIMESTAMPS) == 0 || (seg->flags & RILL_TCP_RST) != 0)
 		return RILL_DROP_NONE;
+	/* A SYN without is of a peer that came up again, and to be challenged. */
 	if ((seg->opt.present & RILL_TCP_OPT_TIMESTAMPS) == 0)
-		return RILL_DROP_TCP_NO_TIMESTAMP;
+		return (seg->flags & RILL_TCP_SYN) != 0 ? RILL_DROP_NONE
+							: RILL_DROP_TCP_NO_TIMESTAMP;
 	if (rill_seq_geq(seg->opt.tsval, tcb->ts_recent) ||
 	    (uint32_t)(rx->now / RILL_SEC) - tcb->ts_recent_s > TS_RECENT_VALID_S)
 		return RILL_DROP_NONE;
@@ -49,7 +52,7 @@ static enum rill_drop check_timestamp(struct rill_tcp_rx *rx)
 	if (seg->len > 0)
 		tcb->flags |= RILL_TCB_ACK_NOW;
 	else
-		rill_tcp_challenge(tcb, rx->env, rx->now);
+		rill_tcp_answer_stray(tcb, rx->env, rx->now);
 	return RILL_DROP_TCP_PAWS;
 }
 
@@ -87,6 +90,8 @@ static enum rill_drop check_reset(struct rill_tcp_rx *rx)
 		return RILL_DROP_TCP_RST;
 	}
 	rill_counter_add(&rx->env->stats.resets_in, 1);
+	rill_tcp_trace(tcb, rx->env, RILL_TCP_EV_RESET_IN, tcb->state, tcb->snd_nxt - tcb->snd_una,
+		       rx->now);
 	if (tcb->state == RILL_TCP_SYN_RCVD)
 		rill_tcp_end(tcb, rx->env, -ECONNREFUSED);
 	else if (tcb->state == RILL_TCP_CLOSING || tcb->state == RILL_TCP_LAST_ACK)
@@ -103,9 +108,13 @@ static bool repeated_syn(struct rill_tcp_rx *rx)
 	struct rill_tcp_seg *seg = rx->seg;
 
 	if ((seg->flags & RILL_TCP_ACK) != 0) {
-		/* Simultaneous open: the SYN was seen, its ACK is news (RFC 9293, figure 7). */
+		/*
+		 * Simultaneous open: the SYN was seen, its ACK is news (RFC 9293, figure 7). Its
+		 * window is not scaled yet (RFC 7323, 2.2), as an ACK's is.
+		 */
 		seg->flags &= (uint8_t)~RILL_TCP_SYN;
 		seg->seq++;
+		seg->wnd = (uint16_t)(seg->wnd >> tcb->snd_wscale);
 		return false;
 	}
 	tcb->flags |= RILL_TCB_SYN_DUE; /* the SYN-ACK was lost */
@@ -122,13 +131,18 @@ static void answer_unacceptable(struct rill_tcp_rx *rx)
 	if (rill_seq_lt(rx->seg->seq, tcb->rcv_nxt))
 		rill_tcp_dsack_note(tcb, rx->env, rx->seg->seq,
 				    rill_seq_min(rx->seg->seq + rx->seg->len, tcb->rcv_nxt));
-	if (tcb->state == RILL_TCP_TIME_WAIT && (rx->seg->flags & RILL_TCP_FIN) != 0)
+	/* The peer's FIN once more; one that somebody makes up must not prolong the wait. */
+	if (tcb->state == RILL_TCP_TIME_WAIT && (rx->seg->flags & RILL_TCP_FIN) != 0 &&
+	    rx->seg->seq + rill_tcp_seg_span(rx->seg) == tcb->rcv_nxt)
 		rill_tcp_time_wait(tcb, rx->env, rx->now);
-	/* Two ends that disagree must not ACK each other's ACKs for ever. */
+	/*
+	 * Two ends that disagree must not ACK each other's ACKs for ever. Probes of the window and
+	 * of keep-alive are among them.
+	 */
 	if (rill_tcp_seg_span(rx->seg) > 0)
 		tcb->flags |= RILL_TCB_ACK_NOW;
 	else
-		rill_tcp_challenge(tcb, rx->env, rx->now);
+		rill_tcp_answer_stray(tcb, rx->env, rx->now);
 }
 
 /* Leaves of the segment what lies in the window. */

@@ -9,6 +9,7 @@
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/seq.h"
 #include "netstack/tcp/timewait.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/tcp/urgent.h"
 
 void rill_tcp_deliver(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b)
@@ -26,10 +27,28 @@ void rill_tcp_deliver(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ril
 	tcb->events |= RILL_TCB_READABLE;
 }
 
+/*
+ * No memory, and its share of it has not been read: what was offered before memory went low is
+ * refused, and comes again. The ACK says that the window is as it was.
+ */
+static bool refused(struct rill_tcp_rx *rx)
+{
+	struct rill_tcb *tcb = rx->tcb;
+
+	if (tcb->rcv_queued < rill_recvq_share(tcb))
+		return false;
+	rill_counter_add(&rx->env->stats.mem_pressure, 1);
+	rill_tcp_trace(tcb, rx->env, RILL_TCP_EV_MEMORY, tcb->rcv_queued, rx->seg->len, rx->now);
+	tcb->flags |= RILL_TCB_ACK_NOW;
+	return true;
+}
+
 void rill_tcp_data_in_order(struct rill_tcp_rx *rx)
 {
 	uint32_t len = rx->seg->len;
 
+	if (RILL_UNLIKELY(rill_tcp_mem_full(rx->env)) && refused(rx))
+		return;
 	rill_tcp_deliver(rx->tcb, rx->env, rx->b);
 	rx->b = NULL;
 	rill_tcp_autotune_on_data(rx);
@@ -60,9 +79,13 @@ static enum rill_drop out_of_order(struct rill_tcp_rx *rx)
 
 	rill_counter_add(&rx->env->stats.out_of_order, 1);
 	tcb->rcv_ooo++;
-	if (rill_tcp_mem_full(rx->env))
+	rill_tcp_trace(tcb, rx->env, RILL_TCP_EV_OOO, rx->seg->seq - tcb->rcv_nxt, rx->seg->len,
+		       rx->now);
+	if (rill_tcp_mem_full(rx->env)) {
+		rill_tcp_trace(tcb, rx->env, RILL_TCP_EV_MEMORY, tcb->rcv_queued, rx->seg->len,
+			       rx->now);
 		rill_reass_prune(tcb, rx->env);
-	else if (rill_tcp_xfer_get(tcb, rx->env, rx->now)) {
+	} else if (rill_tcp_xfer_get(tcb, rx->env, rx->now)) {
 		drop = rill_reass_insert(tcb, rx->env, rx->b, rx->seg->seq);
 		rx->b = NULL;
 	}

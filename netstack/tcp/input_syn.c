@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The handshake: LISTEN, SYN-SENT, and the way from there to ESTABLISHED. */
-#include "netstack/tcp/cc.h"
+#include "netstack/tcp/cc_common.h"
 #include "netstack/tcp/ecn.h"
 #include "netstack/tcp/fastopen.h"
 #include "netstack/tcp/input.h"
@@ -11,6 +11,7 @@
 #include "netstack/tcp/seq.h"
 #include "netstack/tcp/tcb_init.h"
 #include "netstack/tcp/timewait.h"
+#include "netstack/tcp/trace.h"
 
 #include <errno.h>
 
@@ -29,6 +30,8 @@ static void take_mss(struct rill_tcb *tcb, const struct rill_tcp_options_seen *o
 	if ((o->present & RILL_TCP_OPT_MSS) != 0)
 		mss = RILL_MAX(o->mss, (uint16_t)MSS_MIN);
 	mss = RILL_MIN(mss, tcb->mss_ours);
+	if (tcb->settings->mss_clamp != 0)
+		mss = RILL_MIN(mss, tcb->settings->mss_clamp);
 	/* RFC 6691: the MSS is without options, which every segment carries. */
 	if ((tcb->flags & RILL_TCB_TIMESTAMPS) != 0)
 		mss = (uint16_t)(mss - RILL_TCP_TIMESTAMPS_LEN);
@@ -79,11 +82,11 @@ static void handshake_rtt(struct rill_tcp_rx *rx)
 	/* Nobody remembers when a SYN cookie went out. */
 	if (tcb->last_send_ns == 0)
 		return;
-	if ((tcb->flags & RILL_TCB_SYN_RESENT) == 0)
-		rill_tcp_rtt_sample(tcb, rx->env, rx->now - tcb->last_send_ns, 0);
-	else
+	if ((tcb->flags & RILL_TCB_SYN_RESENT) != 0)
 		tcb->rto_us =
 			RILL_MAX(rx->env->params.rto_initial_us, (uint32_t)RTO_AFTER_LOST_SYN_US);
+	else if (tcb->snd_nxt == tcb->iss + 1) /* else data was sent since (RFC 7413, 4.2.2) */
+		rill_tcp_rtt_sample(tcb, rx->env, rx->now - tcb->last_send_ns, 0);
 }
 
 void rill_tcp_established(struct rill_tcp_rx *rx)
@@ -107,10 +110,8 @@ void rill_tcp_established(struct rill_tcp_rx *rx)
 	tcb->snd_wl2 = seg->ack;
 	tcb->rtx_at = RILL_FOREVER;
 	tcb->rtx_count = 0;
-	if (!rill_tcp_xfer_get(tcb, rx->env, rx->now)) {
-		rill_tcp_end(tcb, rx->env, -ENOBUFS);
-		return;
-	}
+	/* The transfer begins with the first data, either way. */
+	rill_tcp_cc_start(tcb, rx->env);
 	tcb->state = (tcb->flags & RILL_TCB_FIN_QUEUED) != 0 ? RILL_TCP_FIN_WAIT_1
 							     : RILL_TCP_ESTABLISHED;
 	tcb->events |= RILL_TCB_WRITABLE;
@@ -120,6 +121,7 @@ void rill_tcp_established(struct rill_tcp_rx *rx)
 		rill_counter_add(&rx->env->stats.opened_passive, 1);
 	else
 		rill_counter_add(&rx->env->stats.opened_active, 1);
+	rill_tcp_trace(tcb, rx->env, RILL_TCP_EV_ESTABLISHED, tcb->srtt_us, tcb->snd_mss, rx->now);
 	tcb->last_recv_ns = rx->now;
 	tcb->wait_at = RILL_MIN(tcb->wait_at, rill_tcp_keepalive_deadline(tcb, rx->now));
 }

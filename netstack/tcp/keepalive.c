@@ -4,6 +4,7 @@
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/timewait.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/tcp/transmit.h"
 
 #include <errno.h>
@@ -56,6 +57,8 @@ static void probe(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 	tcb->keep_probes++;
 	tcb->probes++;
 	rill_counter_add(&env->stats.keepalives, 1);
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_KEEPALIVE, tcb->keep_probes,
+		       (uint32_t)((now - tcb->last_recv_ns) / RILL_SEC), now);
 	rill_tcp_transmit_empty(tcb, env, tcb->snd_nxt - 1, RILL_TCP_ACK, now);
 }
 

@@ -2,6 +2,7 @@
 #include "netstack/tcp/mtu.h"
 
 #include "netstack/tcp/recovery.h"
+#include "netstack/tcp/trace.h"
 
 #define IP4_HEADER_LEN 20
 #define IP6_HEADER_LEN 40
@@ -65,6 +66,7 @@ void rill_tcp_mtu_on_rto(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_
 	x->mss_before = tcb->snd_mss;
 	x->mss_raise_at = now + RAISE_NS;
 	rill_counter_add(&env->stats.mtu_probes, 1);
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_PMTU, tcb->snd_mss, mss, now);
 	rill_tcp_mss_decrease(tcb, mss);
 }
 

@@ -165,21 +165,27 @@ static uint8_t *put_wscale(uint8_t *p, uint8_t wscale)
 	return p;
 }
 
-static uint8_t *put_sack(uint8_t *p, const struct rill_tcp_options_seen *o)
+static uint8_t *put_sack(uint8_t *p, const struct rill_tcp_options_seen *o, uint32_t room)
 {
+	uint32_t n = room < 4 ? 0 : RILL_MIN((uint32_t)o->sack_count, (room - 4) / 8);
+
+	if (n == 0)
+		return p;
 	*p++ = KIND_NOP;
 	*p++ = KIND_NOP;
 	*p++ = KIND_SACK;
-	*p++ = (uint8_t)(2 + 8 * o->sack_count);
-	for (unsigned i = 0; i < o->sack_count; i++, p += 8) {
+	*p++ = (uint8_t)(2 + 8 * n);
+	for (unsigned i = 0; i < n; i++, p += 8) {
 		rill_store_be32(p, o->sack[i].start);
 		rill_store_be32(p + 4, o->sack[i].end);
 	}
 	return p;
 }
 
-static uint8_t *put_fast_open(uint8_t *p, const struct rill_tcp_options_seen *o)
+static uint8_t *put_fast_open(uint8_t *p, const struct rill_tcp_options_seen *o, uint32_t room)
 {
+	if (room < 4u + o->fast_open_len)
+		return p;
 	if (o->fast_open_len % 4 == 0) {
 		*p++ = KIND_NOP;
 		*p++ = KIND_NOP;
@@ -202,6 +208,7 @@ uint8_t rill_tcp_options_emit(uint8_t p[RILL_TCP_OPTIONS_MAX],
 			      const struct rill_tcp_options_seen *opt)
 {
 	const uint8_t *start = p;
+	const uint8_t *end = p + RILL_TCP_OPTIONS_MAX;
 
 	if (opt->present & RILL_TCP_OPT_MSS)
 		p = put_mss(p, opt->mss);
@@ -212,10 +219,10 @@ uint8_t rill_tcp_options_emit(uint8_t p[RILL_TCP_OPTIONS_MAX],
 	else if (opt->present & RILL_TCP_OPT_SACK_PERMITTED)
 		p = put_sack_permitted(p);
 	if (opt->present & RILL_TCP_OPT_SACK)
-		p = put_sack(p, opt);
+		p = put_sack(p, opt, (uint32_t)(end - p));
 	if (opt->present & RILL_TCP_OPT_FAST_OPEN)
-		p = put_fast_open(p, opt);
-	if ((opt->present & RILL_TCP_OPT_USER_TIMEOUT) && p - start <= RILL_TCP_OPTIONS_MAX - 4)
+		p = put_fast_open(p, opt, (uint32_t)(end - p));
+	if ((opt->present & RILL_TCP_OPT_USER_TIMEOUT) && end - p >= 4)
 		p = put_user_timeout(p, opt->user_timeout);
 	RILL_DEBUG_ASSERT(p - start <= RILL_TCP_OPTIONS_MAX);
 	return (uint8_t)(p - start);

@@ -13,8 +13,8 @@ void rill_tcp_options_parse(const uint8_t *p, uint32_t len, struct rill_tcp_opti
 
 /*
  * Writes the options named in opt->present, padded to words; returns their length. MSS, window
- * scale, SACK-permitted, timestamps and the longest cookie fit together; a user timeout is left out
- * where it does not. SACK blocks: the caller has counted the room.
+ * scale, SACK-permitted, timestamps and the longest cookie fit together. SACK blocks, and then the
+ * others, are left out where they no longer fit.
  */
 uint8_t rill_tcp_options_emit(uint8_t p[RILL_TCP_OPTIONS_MAX],
 			      const struct rill_tcp_options_seen *opt);

@@ -6,6 +6,7 @@
  */
 #include "netstack/tcp/cc.h"
 #include "netstack/tcp/fastopen.h"
+#include "netstack/tcp/frto.h"
 #include "netstack/tcp/hold.h"
 #include "netstack/tcp/pace.h"
 #include "netstack/tcp/probe.h"
@@ -13,6 +14,7 @@
 #include "netstack/tcp/rtx_timer.h"
 #include "netstack/tcp/scoreboard.h"
 #include "netstack/tcp/send_segment.h"
+#include "netstack/tcp/timewait.h"
 #include "netstack/tcp/transmit.h"
 
 static bool send_syn(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
@@ -43,6 +45,8 @@ static void output_syn(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t 
 		tcb->rtx_at = now + tcb->rto_us * RILL_US;
 		tcb->timer = RILL_TCP_TIMER_RTO;
 	}
+	if (rill_tcp_connect_is_bounded(tcb) && tcb->wait_at == RILL_FOREVER)
+		tcb->wait_at = now + tcb->settings->user_timeout_ms * RILL_MS;
 }
 
 /* ---- again ---- */
@@ -51,8 +55,11 @@ static bool cwnd_allows(const struct rill_tcb *tcb, uint32_t n)
 {
 	uint32_t pipe = rill_tcp_pipe(tcb);
 
-	/* Whole segments only; but one may always be under way. */
-	return pipe == 0 || pipe + n <= tcb->cwnd;
+	/*
+	 * Whole segments only; but one may always be under way. A SYN or the byte of a window probe
+	 * is none.
+	 */
+	return pipe == 0 || !tcb->x->newest || pipe + n <= tcb->cwnd;
 }
 
 /*
@@ -65,9 +72,10 @@ static bool may_repeat(struct rill_tcb *tcb, struct rill_buf *b, uint64_t now)
 
 	if (b != tcb->sendq_first && rill_seq_gt(rill_send_end(b), tcb->snd_una + tcb->snd_wnd))
 		return false;
-	if ((x->flags & RILL_XF_REPEAT_HEAD) == 0 && !cwnd_allows(tcb, rill_send_cb(b)->len))
-		return false;
-	return rill_tcp_pace_allows(tcb, now);
+	/* A timeout has waited long enough. */
+	if ((x->flags & RILL_XF_REPEAT_HEAD) != 0)
+		return true;
+	return cwnd_allows(tcb, rill_send_cb(b)->len) && rill_tcp_pace_allows(tcb, now);
 }
 
 static void repeat_lost(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
@@ -141,7 +149,12 @@ static void output_data(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t
 		rill_tcp_send_probe(tcb, env, now);
 	while (send_next(tcb, env, now))
 		continue;
+	if (RILL_UNLIKELY((tcb->x->flags & RILL_XF_FRTO_NEW_DATA) != 0) &&
+	    rill_tcp_frto_is_stuck(tcb))
+		repeat_lost(tcb, env, now);
 	rill_tcp_rate_check_app_limited(tcb);
+	if (RILL_UNLIKELY(tcb->settings->notsent_lowat != 0) && rill_tcb_writable(tcb))
+		tcb->events |= RILL_TCB_WRITABLE;
 	RILL_DEBUG_ASSERT(rill_tcb_valid(tcb));
 }
 

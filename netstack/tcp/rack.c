@@ -37,7 +37,6 @@ void rill_tcp_rack_on_delivered(struct rill_tcb *tcb, struct rill_buf *b,
 	x->rack_rtt_us = (uint32_t)((a->now - b->time_ns) / RILL_US);
 	x->rack_sent_ns = b->time_ns;
 	x->rack_end_seq = end;
-	x->flags |= RILL_XF_RACK_ADVANCED;
 }
 
 void rill_tcp_rack_reordered(struct rill_tcb *tcb, uint32_t distance)

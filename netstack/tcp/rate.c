@@ -75,6 +75,10 @@ void rill_tcp_rate_finish(struct rill_tcb *tcb, uint64_t now, struct rill_tcp_ra
 	 */
 	if (x->min_rtt_us != UINT32_MAX && rs->interval_ns < x->min_rtt_us * RILL_US)
 		rs->interval_ns = 0;
+	if (rs->interval_ns != 0 && (!rs->app_limited || x->rate_ns == 0)) {
+		x->rate_delivered = rs->delivered;
+		x->rate_ns = rs->interval_ns;
+	}
 }
 
 void rill_tcp_rate_on_lost(struct rill_tcb *tcb, struct rill_buf *b, uint64_t now)

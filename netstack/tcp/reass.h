@@ -17,7 +17,7 @@
 #include "netstack/tcp/xfer.h"
 
 /* More holes than this in one window are an attack on our time, not loss. */
-#define RILL_REASS_RUNS_MAX 1024
+#define RILL_REASS_RUNS_MAX 256
 
 /* In the cookie of a run's first buffer. */
 struct rill_reass_run {

@@ -7,6 +7,7 @@
 #include "netstack/tcp/prr.h"
 #include "netstack/tcp/rack.h"
 #include "netstack/tcp/tlp.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/tcp/undo.h"
 
 #define DUP_THRESH 3
@@ -102,8 +103,11 @@ static void reno_detect(struct rill_tcb *tcb, const struct rill_tcp_acked *a)
 	struct rill_tcp_xfer *x = tcb->x;
 
 	if (x->ca_state == RILL_TCP_CA_RECOVERY) {
-		if (a->advanced)
-			mark_first_lost(tcb, a->now);
+		if (!a->advanced)
+			return;
+		mark_first_lost(tcb, a->now);
+		/* At once, whatever PRR makes of it: no other ACK may come (RFC 6582, 3.2). */
+		x->flags |= RILL_XF_REPEAT_HEAD;
 	} else if (x->ca_state != RILL_TCP_CA_LOSS && x->dup_acks >= DUP_THRESH &&
 		   rill_seq_gt(tcb->snd_una, tcb->recover)) {
 		mark_first_lost(tcb, a->now);
@@ -152,9 +156,11 @@ static void enter_recovery(struct rill_tcb *tcb, struct rill_tcp_env *env,
 	tcb->recover = tcb->snd_nxt;
 	x->flags |= RILL_XF_REPEAT_HEAD;
 	x->flags &= ~(uint32_t)(RILL_XF_PARTIAL_ACKED | RILL_XF_TLP_OUT);
+	x->tlp_at = RILL_FOREVER;
 	if (tcb->fast_recoveries < UINT16_MAX)
 		tcb->fast_recoveries++;
 	rill_counter_add(&env->stats.fast_recoveries, 1);
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_RECOVERY, tcb->snd_una - tcb->iss, flight(tcb), now);
 }
 
 static void become_open(struct rill_tcb *tcb)
@@ -171,9 +177,10 @@ static void become_open(struct rill_tcb *tcb)
 }
 
 /* All that was outstanding when it began has arrived. */
-static void leave_recovery(struct rill_tcb *tcb, uint64_t now)
+static void leave_recovery(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
 	struct rill_tcp_xfer *x = tcb->x;
+	bool timeout = x->ca_state == RILL_TCP_CA_LOSS;
 
 	if (x->ca_state == RILL_TCP_CA_RECOVERY && !tcb->cc->own_recovery) {
 		uint32_t pipe = RILL_MAX(rill_tcp_pipe(tcb), (uint32_t)tcb->snd_mss);
@@ -192,6 +199,12 @@ static void leave_recovery(struct rill_tcb *tcb, uint64_t now)
 	become_open(tcb);
 	if (tcb->cc->on_recovered)
 		tcb->cc->on_recovered(tcb, now);
+	if (timeout)
+		rill_tcp_trace(tcb, env, RILL_TCP_EV_RTO_OVER, tcb->snd_una - tcb->iss, tcb->cwnd,
+			       now);
+	else
+		rill_tcp_trace(tcb, env, RILL_TCP_EV_RECOVERED, tcb->snd_una - tcb->iss, tcb->cwnd,
+			       now);
 }
 
 /* The loss was none. */
@@ -202,6 +215,7 @@ static void undo(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 	if (x->ca_state == RILL_TCP_CA_LOSS)
 		rill_counter_add(&env->stats.spurious_rtos, 1);
 	rill_tcp_undo(tcb, env, now);
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_UNDO, tcb->snd_una - tcb->iss, tcb->cwnd, now);
 	if (x->ca_state >= RILL_TCP_CA_RECOVERY) {
 		become_open(tcb);
 		x->dup_acks = 0;
@@ -239,16 +253,19 @@ void rill_tcp_on_ece(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t no
 
 	if (x->ca_state >= RILL_TCP_CA_CWR || rill_seq_lt(tcb->snd_una, x->cwr_seq))
 		return;
-	tcb->cc->on_event(tcb, RILL_TCP_CC_ECN, flight(tcb), now);
+	/* cwnd is halved (RFC 3168, 6.1.2): this ACK may have left nothing outstanding. */
+	tcb->cc->on_event(tcb, RILL_TCP_CC_ECN, tcb->cwnd, now);
 	if (!tcb->cc->own_recovery)
 		tcb->cwnd = RILL_MIN(tcb->cwnd, tcb->ssthresh);
 	rill_tcp_ecn_reduced(tcb);
 	x->cwr_seq = tcb->snd_nxt;
 	x->ca_state = RILL_TCP_CA_CWR;
 	rill_counter_add(&env->stats.ecn_reductions, 1);
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_CE, tcb->snd_una - tcb->iss, tcb->cwnd, now);
 }
 
-static void in_recovery(struct rill_tcb *tcb, const struct rill_tcp_acked *a)
+/* begins: with this ACK. */
+static void in_recovery(struct rill_tcb *tcb, const struct rill_tcp_acked *a, bool begins)
 {
 	struct rill_tcp_xfer *x = tcb->x;
 
@@ -256,7 +273,8 @@ static void in_recovery(struct rill_tcb *tcb, const struct rill_tcp_acked *a)
 		x->flags |= RILL_XF_PARTIAL_ACKED;
 	if (tcb->cc->own_recovery)
 		return;
-	rill_tcp_prr_on_ack(tcb, a->delivered, a->advanced,
+	/* The first must set cwnd, also where only time passed and nothing has arrived. */
+	rill_tcp_prr_on_ack(tcb, begins ? RILL_MAX(a->delivered, 1u) : a->delivered, a->advanced,
 			    (uint32_t)(x->lost_total - a->prior_lost));
 }
 
@@ -264,6 +282,7 @@ void rill_tcp_recovery_on_ack(struct rill_tcb *tcb, struct rill_tcp_env *env, ui
 			      struct rill_tcp_acked *a)
 {
 	struct rill_tcp_xfer *x = tcb->x;
+	bool begins;
 
 	if (!has_sack(tcb))
 		reno_on_ack(tcb, a);
@@ -275,16 +294,15 @@ void rill_tcp_recovery_on_ack(struct rill_tcb *tcb, struct rill_tcp_env *env, ui
 	if (rill_tcp_tlp_on_ack(tcb, env, ack, a) && x->ca_state <= RILL_TCP_CA_DISORDER)
 		on_tlp_repair(tcb, a->now);
 	if (x->ca_state >= RILL_TCP_CA_RECOVERY && rill_seq_geq(tcb->snd_una, tcb->recover))
-		leave_recovery(tcb, a->now);
+		leave_recovery(tcb, env, a->now);
 	detect(tcb, env, a);
-	if (x->ca_state < RILL_TCP_CA_RECOVERY) {
-		if (x->lost > 0)
-			enter_recovery(tcb, env, a, a->now);
-		else
-			become_open(tcb);
-	}
+	begins = x->ca_state < RILL_TCP_CA_RECOVERY && x->lost > 0;
+	if (begins)
+		enter_recovery(tcb, env, a, a->now);
+	else if (x->ca_state < RILL_TCP_CA_RECOVERY)
+		become_open(tcb);
 	if (x->ca_state == RILL_TCP_CA_RECOVERY)
-		in_recovery(tcb, a);
+		in_recovery(tcb, a, begins);
 	/* Something arrived out of order, or recovery is at work: no need of a probe. */
 	if (x->sacked > 0 || x->ca_state >= RILL_TCP_CA_RECOVERY)
 		x->tlp_at = RILL_FOREVER;
@@ -322,8 +340,11 @@ static void mark_on_timeout(struct rill_tcb *tcb, struct rill_tcp_env *env, uint
 	 * on.
 	 */
 	if (reneged || (x->sacked > 0 && tcb->rtx_count > 1)) {
-		if (reneged)
+		if (reneged) {
 			rill_counter_add(&env->stats.sack_reneges, 1);
+			rill_tcp_trace(tcb, env, RILL_TCP_EV_RENEGE, tcb->snd_una - tcb->iss,
+				       x->sacked, now);
+		}
 		rill_tcp_unmark_sacked(tcb);
 	}
 	if (uses_rack(tcb, env) && !reneged)
@@ -365,5 +386,6 @@ void rill_tcp_repair_without_reduction(struct rill_tcb *tcb)
 		return;
 	x->ca_state = RILL_TCP_CA_LOSS;
 	tcb->recover = tcb->snd_nxt;
+	x->tlp_at = RILL_FOREVER;
 	x->flags &= ~(uint32_t)(RILL_XF_UNDO | RILL_XF_TLP_OUT);
 }

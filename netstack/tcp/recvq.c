@@ -11,6 +11,8 @@
 #define MERGE_BYTES 256
 #define BUF_COST_MIN 512
 #define BUFS_SPARE 16
+/* What every connection may hold, however little memory there is: so much that it goes on. */
+#define SHARE_SEGMENTS 4
 
 uint32_t rill_recvq_bufs_max(const struct rill_tcb *tcb)
 {
@@ -76,6 +78,19 @@ struct rill_buf *rill_recvq_pop(struct rill_tcb *tcb, struct rill_tcp_env *env)
 	return b;
 }
 
+void rill_recvq_unpop(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b)
+{
+	struct rill_buf_queue *q = &tcb->recvq;
+
+	tcb->rcv_queued += b->len;
+	rill_tcp_mem_take(env, b);
+	b->next = q->first;
+	q->first = b;
+	if (!q->last)
+		q->last = b;
+	q->count++;
+}
+
 void rill_recvq_clear(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
 	struct rill_buf *b;
@@ -84,23 +99,31 @@ void rill_recvq_clear(struct rill_tcb *tcb, struct rill_tcp_env *env)
 		env->ops->put(env, b);
 }
 
-/*
- * While memory is low a connection may have so much under way that it goes on, and no more: four
- * segments.
- */
+uint32_t rill_recvq_share(const struct rill_tcb *tcb)
+{
+	return SHARE_SEGMENTS * (uint32_t)tcb->rcv_mss;
+}
+
+/* What may be unread and on its way together. */
+static uint32_t buffer_max(const struct rill_tcb *tcb)
+{
+	if (RILL_UNLIKELY((tcb->flags & RILL_TCB_MEM_HELD) != 0))
+		return RILL_MIN(tcb->rcv_buf_max, rill_recvq_share(tcb));
+	return tcb->rcv_buf_max;
+}
+
 static uint32_t window_max(const struct rill_tcb *tcb)
 {
 	uint32_t clamp = tcb->settings->window_clamp;
-	uint32_t max = clamp ? clamp : UINT32_MAX;
+	uint32_t max = UINT32_C(0xffff) << tcb->rcv_wscale; /* more cannot be said */
 
-	if (RILL_UNLIKELY((tcb->flags & RILL_TCB_MEM_HELD) != 0))
-		max = RILL_MIN(max, 4 * (uint32_t)tcb->rcv_mss);
-	return max;
+	return clamp ? RILL_MIN(max, clamp) : max;
 }
 
 static uint32_t free_bytes(const struct rill_tcb *tcb)
 {
-	uint32_t free = tcb->rcv_queued < tcb->rcv_buf_max ? tcb->rcv_buf_max - tcb->rcv_queued : 0;
+	uint32_t most = buffer_max(tcb);
+	uint32_t free = tcb->rcv_queued < most ? most - tcb->rcv_queued : 0;
 
 	return RILL_MIN(free, window_max(tcb));
 }
@@ -140,12 +163,11 @@ uint16_t rill_recvq_window(struct rill_tcb *tcb, uint8_t shift)
 
 bool rill_recvq_update_due(const struct rill_tcb *tcb)
 {
-	uint32_t step = RILL_MIN(tcb->rcv_buf_max / 2, 2 * (uint32_t)tcb->rcv_mss);
+	uint32_t half = RILL_MIN(buffer_max(tcb), window_max(tcb)) / 2;
+	uint32_t step = RILL_MIN(half, 2 * (uint32_t)tcb->rcv_mss);
 
-	/*
-	 * With half a buffer still open the peer learns it soon enough from the ACKs of its data.
-	 */
-	if (tcb->rcv_wnd >= tcb->rcv_buf_max / 2)
+	/* With half of it still open the peer learns it soon enough from the ACKs of its data. */
+	if (tcb->rcv_wnd >= half)
 		return false;
 	return free_bytes(tcb) >= tcb->rcv_wnd + step;
 }

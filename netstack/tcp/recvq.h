@@ -5,6 +5,8 @@
 
 #include "netstack/tcp/tcb.h"
 
+/* Bytes unread that every connection may have while memory is low, so that none stands still. */
+uint32_t rill_recvq_share(const struct rill_tcb *tcb);
 /* How many buffers max_bytes of received data may pin before small ones are merged. */
 uint32_t rill_recvq_bufs_max(const struct rill_tcb *tcb);
 /* Whether b's bytes fit behind last, which nobody else looks at. */
@@ -20,6 +22,8 @@ void rill_recvq_push(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill
 uint32_t rill_recvq_copy(struct rill_tcb *tcb, struct rill_tcp_env *env, uint8_t *data, size_t len);
 /* The first buffer with its reference; NULL: there is none. */
 struct rill_buf *rill_recvq_pop(struct rill_tcb *tcb, struct rill_tcp_env *env);
+/* Puts one back that was popped, as the first; takes the reference. */
+void rill_recvq_unpop(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b);
 void rill_recvq_clear(struct rill_tcb *tcb, struct rill_tcp_env *env);
 
 /* The window field of a segment that is being sent now, and rcv_wnd with it. shift: 0 in a SYN. */

@@ -4,11 +4,14 @@
 #include "netstack/tcp/reass.h"
 #include "netstack/tcp/recvq.h"
 #include "netstack/tcp/sendq.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/tcp/transmit.h"
 #include "netstack/tcp/xfer.h"
 
 void rill_tcp_reset(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_RESET_OUT, tcb->state, tcb->snd_nxt - tcb->snd_una,
+		       now);
 	if (rill_tcp_transmit_empty(tcb, env, tcb->snd_nxt, RILL_TCP_RST | RILL_TCP_ACK, now))
 		rill_counter_add(&env->stats.resets_out, 1);
 }
@@ -36,8 +39,8 @@ void rill_tcp_end(struct rill_tcb *tcb, struct rill_tcp_env *env, int error)
 void rill_tcp_reject(struct rill_tcp_env *env, const struct rill_tcp_seg *seg)
 {
 	struct rill_tcp_header h = {
-		.src = {*seg->dst, seg->dst_port},
-		.dst = {*seg->src, seg->src_port},
+		.src = &(struct rill_addr){*seg->dst, seg->dst_port},
+		.dst = &(struct rill_addr){*seg->src, seg->src_port},
 		.flags = RILL_TCP_RST,
 	};
 	struct rill_buf *b;
@@ -58,5 +61,5 @@ void rill_tcp_reject(struct rill_tcp_env *env, const struct rill_tcp_seg *seg)
 	rill_tcp_emit(b, &h, env->csum_offload);
 	rill_counter_add(&env->stats.segs_out, 1);
 	rill_counter_add(&env->stats.resets_out, 1);
-	env->ops->xmit(env, &(struct rill_tcp_xmit){.src = &h.src.ip, .dst = &h.dst.ip}, b);
+	env->ops->xmit(env, &(struct rill_tcp_xmit){.src = &h.src->ip, .dst = &h.dst->ip}, b);
 }

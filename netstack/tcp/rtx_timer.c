@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/rtx_timer.h"
 
+#include "netstack/tcp/hold.h"
 #include "netstack/tcp/mtu.h"
 #include "netstack/tcp/recovery.h"
 #include "netstack/tcp/reset.h"
 #include "netstack/tcp/rtt.h"
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/tlp.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/tcp/xfer.h"
 
 #include <errno.h>
@@ -79,7 +81,8 @@ void rill_tcp_rtx_arm(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint
 	if (!in_flight(tcb)) {
 		if (x)
 			x->rto_at = RILL_FOREVER;
-		if (x && (x->cork_at != 0 || (x->flags & RILL_XF_PACED_OUT) != 0))
+		if (x && (rill_tcp_cork_deadline(x) != RILL_FOREVER ||
+			  (x->flags & RILL_XF_PACED_OUT) != 0))
 			tcb->rtx_at = RILL_FOREVER; /* those have deadlines of their own */
 		else
 			arm_persist(tcb, env, now);
@@ -89,8 +92,11 @@ void rill_tcp_rtx_arm(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint
 		x->rto_at = now + tcb->rto_us * RILL_US;
 	if (x->tlp_at == 0)
 		x->tlp_at = rill_tcp_tlp_deadline(tcb, env, now);
+	/* RFC 8985, 7.2: where the timeout would come first, the probe takes its place. */
+	if (x->tlp_at != RILL_FOREVER)
+		x->tlp_at = RILL_MIN(x->tlp_at, x->rto_at);
 	at = RILL_MIN(x->reo_at, x->tlp_at);
-	if (at < x->rto_at)
+	if (at <= x->rto_at)
 		set(tcb, at, at == x->reo_at ? RILL_TCP_TIMER_REORDER : RILL_TCP_TIMER_TLP);
 	else
 		set(tcb, x->rto_at, RILL_TCP_TIMER_RTO);
@@ -99,10 +105,13 @@ void rill_tcp_rtx_arm(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint
 }
 
 /* R2 (RFC 9293, 3.8.3). What ICMP said meanwhile is a better reason than silence. */
-static void give_up(struct rill_tcb *tcb, struct rill_tcp_env *env)
+static void give_up(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
+	int error = tcb->soft_error ? tcb->soft_error : -ETIMEDOUT;
+
 	rill_counter_add(&env->stats.timeouts, 1);
-	rill_tcp_end(tcb, env, tcb->soft_error ? tcb->soft_error : -ETIMEDOUT);
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_TIMEOUT, tcb->rtx_count, (uint32_t)-error, now);
+	rill_tcp_end(tcb, env, error);
 }
 
 static uint8_t retries(const struct rill_tcb *tcb, const struct rill_tcp_params *p)
@@ -111,14 +120,17 @@ static uint8_t retries(const struct rill_tcb *tcb, const struct rill_tcp_params 
 		return tcb->settings->syn_retries ? tcb->settings->syn_retries : p->syn_retries;
 	if (tcb->state == RILL_TCP_SYN_RCVD)
 		return p->synack_retries;
-	return p->data_retries;
+	/* The user's own patience counts instead (RFC 5482, 3). */
+	if (tcb->settings->user_timeout_ms != 0)
+		return UINT8_MAX;
+	return (tcb->flags & RILL_TCB_ORPHAN) != 0 ? p->orphan_retries : p->data_retries;
 }
 
 /* One more without an answer. False: that was the last, and the connection is over. */
-static bool count_try(struct rill_tcb *tcb, struct rill_tcp_env *env)
+static bool count_try(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
 	if (tcb->rtx_count >= retries(tcb, &env->params)) {
-		give_up(tcb, env);
+		give_up(tcb, env, now);
 		return false;
 	}
 	tcb->rtx_count++;
@@ -130,7 +142,7 @@ static bool count_try(struct rill_tcb *tcb, struct rill_tcp_env *env)
 
 static void on_rto(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
-	if (!count_try(tcb, env))
+	if (!count_try(tcb, env, now))
 		return;
 	if (tcb->rto_count < UINT16_MAX)
 		tcb->rto_count++;
@@ -138,8 +150,10 @@ static void on_rto(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 	rill_tcp_rto_backoff(tcb, env);
 	if (tcb->state <= RILL_TCP_SYN_RCVD) {
 		tcb->flags |= RILL_TCB_SYN_RESENT | RILL_TCB_SYN_DUE;
+		rill_tcp_trace(tcb, env, RILL_TCP_EV_SYN_RESENT, tcb->rtx_count, tcb->rto_us, now);
 		return;
 	}
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_RTO, tcb->rtx_count, tcb->rto_us, now);
 	rill_tcp_mtu_on_rto(tcb, env, now);
 	rill_tcp_on_loss_timeout(tcb, env, now);
 }
@@ -153,11 +167,12 @@ static void on_persist(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t 
 		rill_tcp_end(tcb, env, -ETIMEDOUT);
 		return;
 	}
-	if (!count_try(tcb, env))
-		return;
-	if (tcb->backoff < UINT8_MAX)
-		tcb->backoff++;
 	tcb->flags |= RILL_TCB_PROBE;
+	/* Without memory for a transfer nothing goes out, and nobody fails to answer. */
+	if (!tcb->x && (tcb->flags & RILL_TCB_ORPHAN) == 0)
+		return;
+	if (count_try(tcb, env, now) && tcb->backoff < UINT8_MAX)
+		tcb->backoff++;
 }
 
 void rill_tcp_rtx_on_timer(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
@@ -166,7 +181,9 @@ void rill_tcp_rtx_on_timer(struct rill_tcb *tcb, struct rill_tcp_env *env, uint6
 
 	if (tcb->x && now >= user_deadline(tcb)) {
 		rill_counter_add(&env->stats.user_timeouts, 1);
-		give_up(tcb, env);
+		rill_tcp_trace(tcb, env, RILL_TCP_EV_USER_TIMEOUT, tcb->rtx_count,
+			       tcb->settings->user_timeout_ms, now);
+		give_up(tcb, env, now);
 		return;
 	}
 	tcb->rtx_at = RILL_FOREVER;

@@ -150,6 +150,8 @@ void rill_tcp_mark_sacked(struct rill_tcb *tcb, struct rill_buf *b, struct rill_
 	struct rill_send_cb *cb = rill_send_cb(b);
 
 	delivered(tcb, b, cb->len, a);
+	a->orig_sacked |= (cb->marks & RILL_SEND_EVER_RETRANS) == 0 &&
+			  rill_seq_leq(rill_send_end(b), x->frto_high);
 	subtract(x, cb->marks, cb->len);
 	list_remove(x, cb);
 	cb->marks &= (uint16_t)~LOSS_MARKS;

@@ -34,13 +34,14 @@ struct rill_tcp_acked {
 	uint64_t rtt_ns;     /* of the newest segment, when none was sent twice; 0: no sample */
 	uint32_t tsecr;	     /* with has_tsecr */
 	bool has_tsecr;
-	bool advanced;	 /* SND.UNA */
-	bool resent;	 /* some of bytes were sent more than once */
-	bool sacked;	 /* something was newly SACKED */
-	bool had_sack;	 /* there were blocks, news or not */
-	bool dsack;	 /* the first of them reports a duplicate */
-	bool dup;	 /* a duplicate ACK (RFC 5681, 2) */
-	bool orig_acked; /* a segment before x->frto_high arrived that was sent only once */
+	bool advanced;	  /* SND.UNA */
+	bool resent;	  /* some of bytes were sent more than once */
+	bool sacked;	  /* something was newly SACKED */
+	bool had_sack;	  /* there were blocks, news or not */
+	bool dsack;	  /* the first of them reports a duplicate */
+	bool dup;	  /* a duplicate ACK (RFC 5681, 2) */
+	bool orig_acked;  /* a segment before x->frto_high arrived that was sent only once */
+	bool orig_sacked; /* the same, by a SACK block */
 	uint32_t dsack_start, dsack_end;
 	struct rill_tcp_rate rate;
 };

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 
 #define CHECKSUM_AT 16
+#define FLAGS 0x1ff /* the others are reserved */
 
 static bool checksum_ok(const struct rill_buf *b, const struct rill_ip *src,
 			const struct rill_ip *dst)
@@ -52,38 +53,51 @@ enum rill_drop rill_tcp_parse(struct rill_buf *b, const struct rill_ip *src,
 	return RILL_DROP_NONE;
 }
 
-static void emit_checksum(struct rill_buf *b, const struct rill_tcp_header *h, bool csum_offload)
+/*
+ * Writes the header, and returns its sum: from the registers that hold the fields, as no load of
+ * what was just stored has to be waited for.
+ */
+static uint64_t put_header(uint8_t *p, const struct rill_tcp_header *h)
 {
-	uint32_t sum = rill_csum_pseudo(&h->src.ip, &h->dst.ip, IPPROTO_TCP, b->len);
+	uint32_t offset = (RILL_TCP_HEADER_LEN + h->options_len) / 4u;
+	uint32_t offset_and_flags = offset << 12 | (h->flags & FLAGS);
+	uint32_t words[RILL_TCP_HEADER_LEN / 4] = {
+		RILL_BE32((uint32_t)h->src->port << 16 | h->dst->port),
+		RILL_BE32(h->seq),
+		RILL_BE32(h->ack),
+		RILL_BE32(offset_and_flags << 16 | h->wnd),
+		RILL_BE32((h->flags & RILL_TCP_URG) != 0 ? h->urg : 0u),
+	};
+	uint64_t sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
 
-	if (csum_offload) {
-		b->flags |= RILL_BUF_CSUM_PARTIAL;
-		b->csum_start = 0;
-		b->csum_offset = CHECKSUM_AT;
-		rill_store_raw16(b->data + CHECKSUM_AT, rill_csum_fold_partial(sum));
-		return;
+	memcpy(p, words, sizeof(words));
+	for (unsigned at = 0; at < h->options_len; at += 4) {
+		uint32_t word;
+
+		memcpy(&word, h->options + at, sizeof(word));
+		memcpy(p + RILL_TCP_HEADER_LEN + at, &word, sizeof(word));
+		sum += word;
 	}
-	b->flags &= (uint16_t)~RILL_BUF_CSUM_PARTIAL;
-	sum = rill_csum_add(sum, b->data, b->len);
-	rill_store_raw16(b->data + CHECKSUM_AT, rill_csum_fold(sum));
+	return sum;
 }
 
 void rill_tcp_emit(struct rill_buf *b, const struct rill_tcp_header *h, bool csum_offload)
 {
-	uint32_t header_len = RILL_TCP_HEADER_LEN + h->options_len;
-	uint8_t *p = rill_buf_push(b, header_len);
+	const uint8_t *payload = b->data;
+	uint32_t payload_len = b->len;
+	uint8_t *p = rill_buf_push(b, RILL_TCP_HEADER_LEN + h->options_len);
+	uint64_t header = put_header(p, h);
+	uint32_t sum = rill_csum_pseudo(&h->src->ip, &h->dst->ip, IPPROTO_TCP, b->len);
 
 	RILL_DEBUG_ASSERT(h->options_len % 4 == 0 && h->options_len <= RILL_TCP_OPTIONS_MAX);
-	rill_store_be16(p, h->src.port);
-	rill_store_be16(p + 2, h->dst.port);
-	rill_store_be32(p + 4, h->seq);
-	rill_store_be32(p + 8, h->ack);
-	p[12] = (uint8_t)(header_len / 4 << 4 | (h->flags & RILL_TCP_AE) >> 8);
-	p[13] = (uint8_t)h->flags;
-	rill_store_be16(p + 14, h->wnd);
-	rill_store_raw16(p + CHECKSUM_AT, 0);
-	rill_store_be16(p + 18, (h->flags & RILL_TCP_URG) != 0 ? h->urg : 0);
-	if (h->options_len)
-		memcpy(p + RILL_TCP_HEADER_LEN, h->options, h->options_len);
-	emit_checksum(b, h, csum_offload);
+	if (csum_offload) {
+		b->flags |= RILL_BUF_CSUM_PARTIAL;
+		b->csum_start = 0;
+		b->csum_offset = CHECKSUM_AT;
+		rill_store_raw16(p + CHECKSUM_AT, rill_csum_fold_partial(sum));
+		return;
+	}
+	b->flags &= (uint16_t)~RILL_BUF_CSUM_PARTIAL;
+	sum = rill_csum_add(rill_csum_fold_wide(header + sum), payload, payload_len);
+	rill_store_raw16(p + CHECKSUM_AT, rill_csum_fold(sum));
 }

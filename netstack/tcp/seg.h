@@ -101,8 +101,8 @@ enum rill_drop rill_tcp_parse(struct rill_buf *b, const struct rill_ip *src,
 
 /* What goes into a header to be sent. */
 struct rill_tcp_header {
-	struct rill_addr src;
-	struct rill_addr dst;
+	const struct rill_addr *src;
+	const struct rill_addr *dst;
 	uint32_t seq;
 	uint32_t ack;
 	uint16_t wnd;

@@ -79,6 +79,6 @@ bool rill_tcp_repeat_fin(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_
 		return false;
 	tcb->retransmits++;
 	rill_counter_add(&env->stats.retransmits, 1);
-	rill_tcp_undo_on_retransmit(tcb, now);
+	rill_tcp_undo_on_retransmit(tcb, tcb->snd_end, tcb->snd_end + 1, now);
 	return true;
 }

@@ -53,8 +53,7 @@ uint32_t rill_sendq_extend(struct rill_tcb *tcb, const void *data, uint32_t len)
 	if (!b)
 		return 0;
 	cb = rill_send_cb(b);
-	if (rill_seq_lt(cb->seq, tcb->snd_nxt) || cb->len >= tcb->snd_mss ||
-	    (cb->marks & RILL_SEND_NO_MERGE) != 0 || !rill_buf_exclusive(b))
+	if (rill_seq_lt(cb->seq, tcb->snd_nxt) || cb->len >= tcb->snd_mss || !rill_buf_exclusive(b))
 		return 0;
 	room = (uint32_t)(b->end - (rill_send_payload(b) + cb->len));
 	room = RILL_MIN(room, tcb->snd_mss - cb->len);

@@ -25,8 +25,6 @@ enum rill_send_marks {
 	RILL_SEND_EVER_RETRANS = 8, /* was sent more than once (Karn) */
 	RILL_SEND_IN_ORDER = 16,    /* hangs in the list by time: in flight (scoreboard.h) */
 	RILL_SEND_APP_LIMITED = 32, /* sent when the application had nothing more */
-	RILL_SEND_PSH = 64,	    /* the user's write ended here */
-	RILL_SEND_NO_MERGE = 128,   /* nothing may be added to it */
 };
 
 /* When it was last sent is in the buffer's time_ns; 0: never. */
@@ -60,7 +58,9 @@ static inline uint8_t *rill_send_payload(struct rill_buf *b)
 /* Bytes queued, sent or not. SYN and FIN are not among them. */
 static inline uint32_t rill_sendq_bytes(const struct rill_tcb *tcb)
 {
-	uint32_t first = rill_seq_max(tcb->snd_una, tcb->iss + 1);
+	/* Not a comparison with iss: that fails after 2 GiB. */
+	bool before_syn = tcb->state <= RILL_TCP_SYN_RCVD && tcb->snd_una == tcb->iss;
+	uint32_t first = tcb->snd_una + before_syn;
 
 	return rill_seq_lt(first, tcb->snd_end) ? tcb->snd_end - first : 0;
 }

@@ -67,7 +67,7 @@ struct rill_syn_entry *rill_syncache_find(const struct rill_syncache *c,
 	bool ip6 = remote->family == RILL_AF_IP6;
 	struct rill_syn_entry *e;
 
-	if (c->slab.used == 0)
+	if (c->count == 0)
 		return NULL;
 	e = *bucket_of(c, local, local_port, remote, remote_port);
 	while (e && !(e->remote_port == remote_port && e->local_port == local_port &&
@@ -110,7 +110,7 @@ static struct rill_syn_entry *entry_new(struct rill_syncache *c, void *listener,
 	const struct rill_tcp_params *params = &c->env->params;
 	struct rill_syn_entry **bucket, *e;
 
-	if (c->slab.used >= params->syn_cache_max || !make_buckets(c))
+	if (c->count >= params->syn_cache_max || !make_buckets(c))
 		return NULL;
 	bucket = bucket_of(c, seg->dst, seg->dst_port, seg->src, seg->src_port);
 	if (chain_len(*bucket) >= CHAIN_MAX ||
@@ -132,6 +132,7 @@ static struct rill_syn_entry *entry_new(struct rill_syncache *c, void *listener,
 	memcpy(e->local, seg->dst->bytes, sizeof(e->local));
 	*bucket = e;
 	rill_list_push_back(&c->steps[0], &e->link);
+	rill_counter_add(&c->count, 1);
 	return e;
 }
 
@@ -150,6 +151,7 @@ void rill_syncache_remove(struct rill_syncache *c, struct rill_syn_entry *e)
 	rill_list_del(&e->link);
 	rill_prefix_put(&c->prefixes, NULL, &remote);
 	c->waiting -= e->waits;
+	rill_counter_add(&c->count, -1);
 	rill_slab_free(&c->slab, e);
 }
 
@@ -273,7 +275,7 @@ static unsigned resends_max(const struct rill_syncache *c)
 {
 	unsigned most = RILL_MIN(c->env->params.synack_retries, (uint8_t)15);
 
-	if (c->slab.used > c->env->params.syn_cache_max / 2)
+	if (c->count > c->env->params.syn_cache_max / 2)
 		most = RILL_MIN(most, (unsigned)RESENDS_UNDER_PRESSURE);
 	return most;
 }

@@ -70,7 +70,8 @@ struct rill_syncache {
 	struct rill_list steps[RILL_SYNCACHE_STEPS];
 	struct rill_list called; /* entries for which there is room */
 	uint64_t next_ns;	 /* nothing is due before; RILL_FOREVER: nothing at all */
-	uint32_t waiting;	 /* entries with waits */
+	uint32_t count;		 /* entries; any thread may look */
+	uint32_t waiting;	 /* those with waits */
 	uint64_t cookie_until;	 /* until then an ACK may carry a cookie */
 };
 
@@ -117,7 +118,7 @@ void rill_syncache_on_timer(struct rill_syncache *c, uint64_t now);
 
 static inline uint32_t rill_syncache_count(const struct rill_syncache *c)
 {
-	return c->slab.used;
+	return c->count;
 }
 
 /*

@@ -179,6 +179,8 @@ struct rill_tcb {
 	uint8_t buf_locks;    /* enum rill_tcp_buf_locks, see autotune.h */
 	uint8_t segs_unacked; /* data segments that came since the last ACK */
 	uint8_t mtu_probe_fails;
+	uint8_t challenges;   /* see challenge.h: answered in the second challenge_s */
+	uint16_t challenge_s; /* modulo 2^16 */
 
 	/* Statistics. */
 	uint64_t bytes_sent; /* first transmissions */
@@ -270,6 +272,8 @@ uint32_t rill_tcb_send_cap(const struct rill_tcb *tcb);
 ssize_t rill_tcb_recv(struct rill_tcb *tcb, struct rill_tcp_env *env, void *data, size_t len);
 /* The next received buffer (1) with its reference, or as above (0, negative). */
 int rill_tcb_recv_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf **ret_b);
+/* Gives one back, or the rest of it, to be received again as the next; takes the reference. */
+void rill_tcb_unrecv_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b);
 /* SO_RCVBUF, SO_SNDBUF: fixes the size, which autotuning then leaves alone. A window that was
  * offered is not taken back. */
 void rill_tcb_set_recv_buffer(struct rill_tcb *tcb, uint32_t bytes);
@@ -318,6 +322,9 @@ void rill_tcb_abort(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now
 
 const char *rill_tcp_state_name(enum rill_tcp_state state);
 void rill_tcb_info(const struct rill_tcb *tcb, struct rill_tcp_info *ret_info);
+/* Adds what is not the tcb's alone. */
+void rill_tcb_info_now(const struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now,
+		       struct rill_tcp_info *info);
 /* Every invariant. Walks the queues: for tests and debug builds. */
 bool rill_tcb_valid(const struct rill_tcb *tcb);
 

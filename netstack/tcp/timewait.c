@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/timewait.h"
 
+#include "netstack/tcp/reass.h"
 #include "netstack/tcp/seq.h"
+#include "netstack/tcp/xfer.h"
 
 /* Beyond everything that old could still have had in flight. */
 #define ISS_STEP 65536
 
-void rill_tcp_time_wait(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now)
+void rill_tcp_time_wait(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
+	/* All was sent and all has come: what waits here for minutes shall be small. */
+	if (rill_reass_empty(tcb))
+		rill_tcp_xfer_drop(tcb, env);
 	tcb->state = RILL_TCP_TIME_WAIT;
 	tcb->rtx_at = RILL_FOREVER;
 	tcb->wait_at = now + env->params.time_wait_us * RILL_US;

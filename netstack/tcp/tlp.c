@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/tlp.h"
 
+#include "netstack/tcp/trace.h"
+
 /* Without a measurement (RFC 8985, 7.2). */
 #define PTO_INITIAL_NS RILL_SEC
 /* G of RFC 6298: our timer is finer, the peer's delayed ACKs are not. */
@@ -39,7 +41,7 @@ void rill_tcp_tlp_on_timer(struct rill_tcb *tcb)
 	tcb->x->tlp_at = RILL_FOREVER;
 }
 
-void rill_tcp_tlp_sent(struct rill_tcb *tcb, struct rill_tcp_env *env, bool retrans)
+void rill_tcp_tlp_sent(struct rill_tcb *tcb, struct rill_tcp_env *env, bool retrans, uint64_t now)
 {
 	struct rill_tcp_xfer *x = tcb->x;
 
@@ -52,6 +54,7 @@ void rill_tcp_tlp_sent(struct rill_tcb *tcb, struct rill_tcp_env *env, bool retr
 	if (tcb->probes < UINT16_MAX)
 		tcb->probes++;
 	rill_counter_add(&env->stats.tlp_probes, 1);
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_TLP, tcb->snd_nxt - tcb->iss, retrans, now);
 }
 
 bool rill_tcp_tlp_on_ack(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t ack,

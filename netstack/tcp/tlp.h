@@ -22,7 +22,7 @@ uint64_t rill_tcp_tlp_deadline(const struct rill_tcb *tcb, const struct rill_tcp
 /* The probe timer expired: output sends the probe. */
 void rill_tcp_tlp_on_timer(struct rill_tcb *tcb);
 /* The probe went out; retrans: the last segment, again. */
-void rill_tcp_tlp_sent(struct rill_tcb *tcb, struct rill_tcp_env *env, bool retrans);
+void rill_tcp_tlp_sent(struct rill_tcb *tcb, struct rill_tcp_env *env, bool retrans, uint64_t now);
 /* 7.4.2. True: the probe repaired a loss, to which cwnd has to answer. */
 bool rill_tcp_tlp_on_ack(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t ack,
 			 const struct rill_tcp_acked *a);

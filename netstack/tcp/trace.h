@@ -32,7 +32,7 @@ enum rill_tcp_event_kind {
 	X(RTX, "rtx", ODD, "seq", "len")                                                           \
 	X(RTO, "rto", ODD, "count", "rto_us")                                                      \
 	X(RTO_OVER, "rto-over", OVER, "una", "cwnd")                                               \
-	X(TLP, "tlp", ODD, "seq", "len")                                                           \
+	X(TLP, "tlp", ODD, "nxt", "retrans")                                                       \
 	X(RECOVERY, "recovery", ODD, "una", "flight")                                              \
 	X(RECOVERED, "recovered", NOTE, "una", "cwnd")                                             \
 	X(UNDO, "undo", OVER, "una", "cwnd")                                                       \
@@ -41,12 +41,11 @@ enum rill_tcp_event_kind {
 	X(ZERO_WINDOW, "zero-window", ODD, "una", "unsent")                                        \
 	X(PROBE, "probe", NOTE, "count", "backoff")                                                \
 	X(WINDOW_OPEN, "window-open", OVER, "una", "wnd")                                          \
-	X(WINDOW_UPDATE, "window-update", NOTE, "rcv_nxt", "wnd")                                  \
 	X(PMTU, "pmtu", ODD, "from", "to")                                                         \
-	X(CE, "ce", NOTE, "una", "count")                                                          \
+	X(CE, "ce", NOTE, "una", "cwnd")                                                           \
 	X(OOO, "ooo", NOTE, "distance", "len")                                                     \
 	X(DROP, "drop", NOTE, "reason", "distance")                                                \
-	X(MEMORY, "memory", ODD, "what", "bytes")                                                  \
+	X(MEMORY, "memory", ODD, "queued", "len")                                                  \
 	X(KEEPALIVE, "keepalive", ODD, "count", "idle_s")                                          \
 	X(CLOSE, "close", NOTE, "state", "unsent")                                                 \
 	X(RESET_IN, "reset-in", END, "state", "unacked")                                           \

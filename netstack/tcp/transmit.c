@@ -9,6 +9,7 @@
 #include "netstack/tcp/rtt.h"
 #include "netstack/tcp/sack_out.h"
 #include "netstack/tcp/scoreboard.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/tcp/undo.h"
 
 #include <string.h>
@@ -25,25 +26,38 @@ static uint32_t sack_room(const struct rill_tcb *tcb, uint32_t len)
 	return len < tcb->snd_mss ? RILL_MIN(most, tcb->snd_mss - len) : 0;
 }
 
+/* Both ends called at once: our SYN-ACK is our SYN again, and may offer what that did. */
+static bool offers_all(const struct rill_tcb *tcb, const struct rill_tcp_env *env, uint16_t flags)
+{
+	const uint16_t both = RILL_TCP_SYN | RILL_TCP_ACK;
+
+	return RILL_UNLIKELY(env->params.synack_offers_all) && (flags & both) == both &&
+	       (tcb->flags & RILL_TCB_PASSIVE) == 0;
+}
+
 /*
  * A SYN offers, a SYN-ACK agrees to what the peer offered; later segments carry timestamps alone.
  */
 static void choose_options(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint16_t flags,
 			   uint32_t len, uint64_t now, struct rill_tcp_options_seen *o)
 {
+	bool all = offers_all(tcb, env, flags);
+
 	o->present = 0;
 	if ((flags & RILL_TCP_SYN) != 0) {
 		o->present |= RILL_TCP_OPT_MSS;
 		o->mss = tcb->mss_ours;
-		if (!env->params.no_window_scale && (tcb->flags & RILL_TCB_NO_WSCALE) == 0)
+		if (tcb->settings->mss_clamp != 0)
+			o->mss = RILL_MIN(o->mss, tcb->settings->mss_clamp);
+		if (!env->params.no_window_scale && (all || (tcb->flags & RILL_TCB_NO_WSCALE) == 0))
 			o->present |= RILL_TCP_OPT_WSCALE;
 		o->wscale = tcb->rcv_wscale;
-		if ((tcb->flags & RILL_TCB_SACK) != 0)
+		if ((tcb->flags & RILL_TCB_SACK) != 0 || (all && !env->params.no_sack))
 			o->present |= RILL_TCP_OPT_SACK_PERMITTED;
 		if (RILL_UNLIKELY((tcb->flags & RILL_TCB_FAST_OPEN) != 0))
 			rill_tcp_fast_open_option(tcb, env, flags, o);
 	}
-	if ((tcb->flags & RILL_TCB_TIMESTAMPS) != 0) {
+	if ((tcb->flags & RILL_TCB_TIMESTAMPS) != 0 || (all && !env->params.no_timestamps)) {
 		o->present |= RILL_TCP_OPT_TIMESTAMPS;
 		o->tsval = rill_tcp_ts_now(tcb, now);
 		o->tsecr = (flags & RILL_TCP_ACK) != 0 ? tcb->ts_recent : 0;
@@ -76,11 +90,12 @@ void rill_tcp_transmit(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ri
 		       uint32_t seq, uint16_t flags, uint64_t now)
 {
 	struct rill_tcp_ecn_out ecn = rill_tcp_ecn_out(tcb, seq, b->len, flags);
+	bool has_data = b->len > 0;
 	struct rill_tcp_options_seen o;
 	uint8_t bytes[RILL_TCP_OPTIONS_MAX];
 	struct rill_tcp_header h = {
-		.src = tcb->local,
-		.dst = tcb->remote,
+		.src = &tcb->local,
+		.dst = &tcb->remote,
 		.seq = seq,
 		.ack = (flags & RILL_TCP_ACK) != 0 ? tcb->rcv_nxt : 0,
 		.flags = flags | ecn.flags,
@@ -96,6 +111,8 @@ void rill_tcp_transmit(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ri
 	if ((flags & RILL_TCP_ACK) != 0)
 		ack_was_sent(tcb);
 	rill_counter_add(&env->stats.segs_out, 1);
+	tcb->segs_out++;
+	tcb->data_segs_out += has_data;
 	env->ops->xmit(env,
 		       &(struct rill_tcp_xmit){
 			       /* Half open, it may be an entry of the SYN cache. */
@@ -134,13 +151,16 @@ static struct rill_buf *copy_of(struct rill_tcp_env *env, const uint8_t *data, u
 	return copy;
 }
 
-static void count_retransmit(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t n,
-			     uint64_t now)
+static void count_retransmit(struct rill_tcb *tcb, struct rill_tcp_env *env,
+			     const struct rill_send_cb *cb, uint64_t now)
 {
+	uint32_t n = cb->len;
+
 	tcb->retransmits++;
 	tcb->bytes_retrans += n;
 	rill_counter_add(&env->stats.retransmits, 1);
-	rill_tcp_undo_on_retransmit(tcb, now);
+	rill_tcp_undo_on_retransmit(tcb, cb->seq, cb->seq + n, now);
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_RTX, cb->seq - tcb->iss, n, now);
 }
 
 bool rill_tcp_transmit_queued(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b,
@@ -160,7 +180,7 @@ bool rill_tcp_transmit_queued(struct rill_tcb *tcb, struct rill_tcp_env *env, st
 			return false;
 	}
 	if (again)
-		count_retransmit(tcb, env, cb->len, now);
+		count_retransmit(tcb, env, cb, now);
 	else
 		tcb->bytes_sent += cb->len;
 	rill_tcp_mark_sent(tcb, b, now);

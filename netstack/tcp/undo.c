@@ -16,12 +16,14 @@ void rill_tcp_undo_begin(struct rill_tcb *tcb)
 	x->prior_ssthresh = tcb->ssthresh;
 }
 
-void rill_tcp_undo_on_retransmit(struct rill_tcb *tcb, uint64_t now)
+void rill_tcp_undo_on_retransmit(struct rill_tcb *tcb, uint32_t start, uint32_t end, uint64_t now)
 {
 	struct rill_tcp_xfer *x = tcb->x;
 
 	if ((x->flags & RILL_XF_UNDO) == 0)
 		return;
+	x->undo_start = x->undo_retrans ? rill_seq_min(x->undo_start, start) : start;
+	x->undo_end = x->undo_retrans ? rill_seq_max(x->undo_end, end) : end;
 	x->undo_retrans++;
 	if ((x->flags & RILL_XF_UNDO_TS) != 0)
 		return;
@@ -39,6 +41,8 @@ void rill_tcp_undo_on_dsack(struct rill_tcb *tcb, struct rill_tcp_env *env,
 		return;
 	if (rill_seq_leq(a->dsack_end, x->undo_mark))
 		return; /* of an episode before */
+	if (rill_seq_leq(a->dsack_end, x->undo_start) || rill_seq_geq(a->dsack_start, x->undo_end))
+		return; /* never sent again: the network's own duplicate (RFC 3708, 2) */
 	segs = (a->dsack_end - a->dsack_start + tcb->snd_mss - 1) / tcb->snd_mss;
 	segs = RILL_MIN(segs, x->undo_retrans);
 	x->undo_retrans -= segs;

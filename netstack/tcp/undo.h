@@ -16,8 +16,8 @@
 
 /* cwnd is about to be reduced: remembers what it was. */
 void rill_tcp_undo_begin(struct rill_tcb *tcb);
-/* A segment is sent again. */
-void rill_tcp_undo_on_retransmit(struct rill_tcb *tcb, uint64_t now);
+/* A segment is sent again: from start up to, but not with, end. */
+void rill_tcp_undo_on_retransmit(struct rill_tcb *tcb, uint32_t start, uint32_t end, uint64_t now);
 /* Counts the duplicates that a D-SACK reports. Once for each ACK. */
 void rill_tcp_undo_on_dsack(struct rill_tcb *tcb, struct rill_tcp_env *env,
 			    const struct rill_tcp_acked *a);

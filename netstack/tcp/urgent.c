@@ -52,17 +52,27 @@ void rill_tcp_urgent_on_data(struct rill_tcb *tcb, const struct rill_buf *b, uin
 	tcb->events |= RILL_TCB_URGENT;
 }
 
-size_t rill_tcp_urgent_limit(struct rill_tcb *tcb, struct rill_tcp_env *env, size_t len)
+size_t rill_tcp_urgent_view(const struct rill_tcb *tcb, size_t len, uint32_t *ret_skip)
 {
 	uint32_t ahead = mark(tcb) - read_seq(tcb);
+
+	*ret_skip = ahead == 0 && !in_line(tcb);
+	if (ahead != 0)
+		return RILL_MIN(len, (size_t)ahead);
+	return RILL_MIN(len, (size_t)(tcb->rcv_queued - *ret_skip));
+}
+
+size_t rill_tcp_urgent_limit(struct rill_tcb *tcb, struct rill_tcp_env *env, size_t len)
+{
+	uint32_t skip;
 	uint8_t gone;
 
-	if (ahead == 0 && !in_line(tcb)) {
+	len = rill_tcp_urgent_view(tcb, len, &skip);
+	if (skip > 0) {
 		rill_recvq_copy(tcb, env, &gone, 1);
 		tcb->flags &= ~(uint32_t)RILL_TCB_URG_IN;
-		return RILL_MIN(len, (size_t)tcb->rcv_queued);
 	}
-	return ahead == 0 ? len : RILL_MIN(len, (size_t)ahead);
+	return len;
 }
 
 void rill_tcp_urgent_on_read(struct rill_tcb *tcb)

@@ -26,6 +26,8 @@ void rill_tcp_urgent_on_data(struct rill_tcb *tcb, const struct rill_buf *b, uin
  * taken out if it is the next and not in line. With URG_IN. 0: nothing but that was there.
  */
 size_t rill_tcp_urgent_limit(struct rill_tcb *tcb, struct rill_tcp_env *env, size_t len);
+/* The same for a look: nothing is taken out; ret_skip: bytes at the front that a read would. */
+size_t rill_tcp_urgent_view(const struct rill_tcb *tcb, size_t len, uint32_t *ret_skip);
 /* The user has read. With URG_IN. */
 void rill_tcp_urgent_on_read(struct rill_tcb *tcb);
 

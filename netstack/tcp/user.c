@@ -8,6 +8,7 @@
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/tcb.h"
 #include "netstack/tcp/timewait.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/tcp/urgent.h"
 
 #include <errno.h>
@@ -151,15 +152,19 @@ ssize_t rill_tcb_recv(struct rill_tcb *tcb, struct rill_tcp_env *env, void *data
 ssize_t rill_tcb_peek(struct rill_tcb *tcb, void *data, size_t len)
 {
 	uint8_t *p = data;
+	uint32_t skip = 0;
 	size_t done = 0;
 
-	if (!tcb->recvq.first)
+	if (tcb->recvq.first && RILL_UNLIKELY((tcb->flags & RILL_TCB_URG_IN) != 0))
+		len = rill_tcp_urgent_view(tcb, len, &skip);
+	if (tcb->rcv_queued == skip)
 		return recv_end(tcb);
 	for (struct rill_buf *b = tcb->recvq.first; b && done < len; b = b->next) {
-		size_t n = RILL_MIN((size_t)b->len, len - done);
+		size_t n = RILL_MIN((size_t)b->len - skip, len - done);
 
-		memcpy(p + done, b->data, n);
+		memcpy(p + done, b->data + skip, n);
 		done += n;
+		skip = 0;
 	}
 	return (ssize_t)done;
 }
@@ -175,9 +180,23 @@ int rill_tcb_recv_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ril
 	return 1;
 }
 
+void rill_tcb_unrecv_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_buf *b)
+{
+	if ((tcb->flags & (RILL_TCB_RCV_SHUT | RILL_TCB_ORPHAN)) != 0) {
+		env->ops->put(env, b);
+		return;
+	}
+	rill_recvq_unpop(tcb, env, b);
+	tcb->events |= RILL_TCB_READABLE;
+}
+
 bool rill_tcb_readable(const struct rill_tcb *tcb)
 {
-	return tcb->recvq.first || recv_end(tcb) != -EAGAIN;
+	/* The urgent byte that is read apart is nothing to read here (RFC 6093). */
+	bool only_urgent = (tcb->flags & RILL_TCB_URG_IN) != 0 && tcb->rcv_queued == 1 &&
+			   rill_tcb_at_mark(tcb) && !tcb->settings->oob_inline;
+
+	return (tcb->recvq.first && !only_urgent) || recv_end(tcb) != -EAGAIN;
 }
 
 bool rill_tcb_writable(const struct rill_tcb *tcb)
@@ -202,7 +221,8 @@ uint32_t rill_tcb_unacked(const struct rill_tcb *tcb)
 
 uint32_t rill_tcb_unsent(const struct rill_tcb *tcb)
 {
-	uint32_t first = rill_seq_max(tcb->snd_nxt, tcb->iss + 1);
+	bool before_syn = tcb->state <= RILL_TCP_SYN_RCVD && tcb->snd_nxt == tcb->iss;
+	uint32_t first = tcb->snd_nxt + before_syn;
 
 	return rill_seq_lt(first, tcb->snd_end) ? tcb->snd_end - first : 0;
 }
@@ -244,6 +264,7 @@ void rill_tcb_close(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now
 {
 	bool unread = tcb->recvq.first || !rill_reass_empty(tcb);
 
+	rill_tcp_trace(tcb, env, RILL_TCP_EV_CLOSE, tcb->state, tcb->snd_end - tcb->snd_nxt, now);
 	tcb->flags |= RILL_TCB_ORPHAN;
 	rill_recvq_clear(tcb, env);
 	if (tcb->state == RILL_TCP_CLOSED)
@@ -257,6 +278,8 @@ void rill_tcb_close(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now
 		return;
 	}
 	queue_fin(tcb);
+	if (rill_tcp_lingers(tcb))
+		tcb->wait_at = now + tcb->settings->linger_ms * RILL_MS;
 	rill_tcp_fin_wait_2_bound(tcb, env, now);
 }
 
@@ -264,8 +287,13 @@ void rill_tcb_abort(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now
 {
 	if (tcb->state == RILL_TCP_CLOSED)
 		return;
-	/* Before the handshake the peer knows nothing, after both FINs it wants nothing. */
-	if (tcb->state != RILL_TCP_SYN_SENT && tcb->state != RILL_TCP_TIME_WAIT)
+	/* After both FINs the peer wants nothing, and nothing is lost. */
+	if (tcb->state == RILL_TCP_TIME_WAIT) {
+		rill_tcp_end(tcb, env, 0);
+		return;
+	}
+	/* Before the handshake it knows nothing. */
+	if (tcb->state != RILL_TCP_SYN_SENT)
 		rill_tcp_reset(tcb, env, now);
 	rill_tcp_end(tcb, env, -ECONNABORTED);
 	rill_recvq_clear(tcb, env);

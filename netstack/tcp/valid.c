@@ -12,10 +12,16 @@ static bool numbers_valid(const struct rill_tcb *t)
 	       t->snd_wscale <= RILL_TCP_WSCALE_MAX && t->rcv_wscale <= RILL_TCP_WSCALE_MAX;
 }
 
+/* Bytes begin behind the SYN. */
+static uint32_t behind_syn(const struct rill_tcb *t, uint32_t seq)
+{
+	return seq + (t->state <= RILL_TCP_SYN_RCVD && seq == t->iss);
+}
+
 /* snd_cur begins at snd_nxt, or one byte before it, when that was a window probe. */
 static bool cur_valid(const struct rill_tcb *t)
 {
-	uint32_t nxt = rill_seq_max(t->snd_nxt, t->iss + 1);
+	uint32_t nxt = behind_syn(t, t->snd_nxt);
 	uint32_t seq;
 
 	/* Only when all is sent is there no current one. */
@@ -28,7 +34,7 @@ static bool cur_valid(const struct rill_tcb *t)
 /* Gapless from snd_una (or the first byte) to snd_end; sent before snd_cur, and not after. */
 static bool sendq_valid(const struct rill_tcb *t)
 {
-	uint32_t seq = rill_seq_max(t->snd_una, t->iss + 1);
+	uint32_t seq = behind_syn(t, t->snd_una);
 	struct rill_buf *last = NULL;
 	bool sent = t->sendq_first != t->snd_cur;
 	uint32_t count = 0;

@@ -4,14 +4,17 @@
 #include "netstack/tcp/cc.h"
 #include "netstack/tcp/keepalive.h"
 #include "netstack/tcp/mtu.h"
+#include "netstack/tcp/pace.h"
 #include "netstack/tcp/sendq.h"
+#include "netstack/tcp/timewait.h"
 
 #include <string.h>
 
 /* wait_at is about the connection then, and nobody else may move it. */
 static bool waits_for_the_end(const struct rill_tcb *tcb)
 {
-	return tcb->state == RILL_TCP_TIME_WAIT ||
+	return tcb->state == RILL_TCP_TIME_WAIT || rill_tcp_lingers(tcb) ||
+	       rill_tcp_connect_is_bounded(tcb) ||
 	       (tcb->state == RILL_TCP_FIN_WAIT_2 && (tcb->flags & RILL_TCB_ORPHAN) != 0);
 }
 
@@ -35,18 +38,20 @@ struct rill_tcp_xfer *rill_tcp_xfer_get(struct rill_tcb *tcb, struct rill_tcp_en
 	x->undo_mark = tcb->snd_una;
 	x->undo_until = tcb->snd_una;
 	x->cwr_seq = tcb->snd_una;
+	x->rack_dsack_seq = tcb->snd_una;
 	x->rto_at = RILL_FOREVER;
 	x->tlp_at = RILL_FOREVER;
 	x->reo_at = RILL_FOREVER;
 	x->progress_ns = now;
 	x->delivered_ns = now;
 	x->first_tx_ns = now;
-	x->rcv_space_seq = tcb->rcv_nxt;
+	x->rcv_space_seq = tcb->rcv_nxt - tcb->rcv_queued;
 	x->rcv_space_ns = now;
 	tcb->x = x;
 	if (env->params.rest_us != 0 && !waits_for_the_end(tcb))
 		tcb->wait_at = RILL_MIN(tcb->wait_at, now + env->params.rest_us * RILL_US);
 	tcb->cc->init(tcb, env, now);
+	rill_tcp_pace_update(tcb, env);
 	return x;
 }
 
@@ -64,8 +69,13 @@ static void rest(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 	uint64_t last = RILL_MAX(tcb->last_send_ns, tcb->last_recv_ns);
 
 	rill_tcp_mtu_on_time(tcb, now);
-	if (!rill_tcp_xfer_at_rest(tcb) || tcb->x->mss_before != 0) {
+	if (tcb->x->mss_before != 0) {
 		tcb->wait_at = now + rest_ns;
+		return;
+	}
+	/* Ever more seldom: what nobody reads may lie there for days. */
+	if (!rill_tcp_xfer_at_rest(tcb)) {
+		tcb->wait_at = now + RILL_MAX(rest_ns, now - RILL_MIN(last, now));
 		return;
 	}
 	tcb->wait_at = RILL_FOREVER;

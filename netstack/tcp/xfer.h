@@ -33,11 +33,8 @@ enum rill_tcp_xfer_flags {
 	RILL_XF_TLP_RETRANS = 1 << 5,	/* and it was a retransmission */
 	RILL_XF_DSACK_SEEN = 1 << 6,	/* since x->undo_mark was set, for what was sent again */
 	RILL_XF_REORDER_SEEN = 1 << 7,	/* RFC 8985, 6.2: reordering was seen on the path */
-	RILL_XF_RACK_ADVANCED = 1 << 8, /* a segment sent later than before was delivered */
 	RILL_XF_DSACK_ROUND = 1 << 9,	/* RACK.dsack_round is set */
-	RILL_XF_ECE_SEEN = 1 << 10,	/* cwnd was reduced for this round's ECE */
 	RILL_XF_PACED_OUT = 1 << 11,	/* the pacer holds data back */
-	RILL_XF_CWND_LIMITED = 1 << 12, /* cwnd held the sender back since the last round */
 	RILL_XF_RCV_RTT = 1 << 13,	/* rcv_rtt_us holds something */
 	RILL_XF_UNDO = 1 << 14,		/* prior_cwnd and the others of undo.h hold something */
 	RILL_XF_UNDO_TS = 1 << 15,	/* undo_ts as well */
@@ -118,6 +115,7 @@ struct rill_tcp_xfer {
 	uint32_t undo_mark;    /* snd_una when cwnd was reduced */
 	uint32_t undo_until;   /* when SND.UNA is beyond it, what was sent again is past judging */
 	uint32_t undo_retrans; /* segments sent again since, not yet known to have been needless */
+	uint32_t undo_start, undo_end; /* they lie between these */
 	uint32_t prior_cwnd, prior_ssthresh;
 	uint32_t undo_ts;   /* our timestamp at the first retransmission */
 	uint32_t frto_high; /* RFC 5682: "recover" */
@@ -132,10 +130,11 @@ struct rill_tcp_xfer {
 	uint64_t round_delivered; /* a round trip ends when what is acked was sent after this */
 
 	/* Congestion control and pacing. */
-	uint64_t pacing_rate; /* bytes per second; 0: not paced */
-	uint64_t pace_at;     /* nothing new before; 0: no bound */
-	uint32_t cc_acked;    /* bytes acknowledged since cwnd last grew (RFC 3465) */
-	uint32_t pad;
+	uint64_t pacing_rate;	 /* bytes per second; 0: not paced */
+	uint64_t pace_at;	 /* nothing new before; 0: no bound */
+	uint32_t cc_acked;	 /* bytes acknowledged since cwnd last grew (RFC 3465) */
+	uint32_t rate_delivered; /* the last good sample: bytes */
+	uint64_t rate_ns;	 /* in so long; 0: none yet */
 	uint64_t cc_priv[RILL_TCP_CC_PRIV_WORDS];
 
 	/* Receiving: autotuning, and what D-SACK and SACK have to say next. */

@@ -11,10 +11,23 @@
 #ifndef RILL_NETSTACK_WIRE_CHECKSUM_H
 #define RILL_NETSTACK_WIRE_CHECKSUM_H
 
+#include <rill/net.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
-struct rill_ip;
+#include "base/compiler.h"
+#include "netstack/wire/bytes.h"
+
+/*
+ * Of a sum that is wider: 2^32 = 1 modulo 2^16 - 1, so a carry out of the top comes in again at the
+ * bottom.
+ */
+static inline uint32_t rill_csum_fold_wide(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return (uint32_t)(sum + (sum >> 32));
+}
 
 /*
  * Adds len bytes to sum. data may have any alignment in memory. An odd len counts as padded with a
@@ -26,9 +39,22 @@ uint32_t rill_csum_add(uint32_t sum, const void *data, size_t len);
 /* The same for a range whose first byte is the second of a 16-bit word. */
 uint32_t rill_csum_add_odd(uint32_t sum, const void *data, size_t len);
 
+uint32_t rill_csum_pseudo6(const struct rill_ip *src, const struct rill_ip *dst, uint8_t proto,
+			   uint32_t len);
+
 /* The sum over the pseudo header: IPv4 (RFC 9293, 3.1) or IPv6 (RFC 8200, 8.1), by src->family. */
-uint32_t rill_csum_pseudo(const struct rill_ip *src, const struct rill_ip *dst, uint8_t proto,
-			  uint32_t len);
+static inline uint32_t rill_csum_pseudo(const struct rill_ip *src, const struct rill_ip *dst,
+					uint8_t proto, uint32_t len)
+{
+	uint32_t from, to;
+
+	if (RILL_UNLIKELY(src->family != RILL_AF_IP4))
+		return rill_csum_pseudo6(src, dst, proto, len);
+	memcpy(&from, src->bytes, sizeof(from));
+	memcpy(&to, dst->bytes, sizeof(to));
+	return rill_csum_fold_wide((uint64_t)RILL_BE32(len) + RILL_BE32((uint32_t)proto) + from +
+				   to);
+}
 
 /* Sixteen bits, not inverted: what RILL_BUF_CSUM_PARTIAL wants in the field. */
 static inline uint16_t rill_csum_fold_partial(uint32_t sum)

@@ -2,11 +2,8 @@
 #include "netstack/wire/ip4.h"
 
 #include "base/compiler.h"
-#include "netstack/wire/checksum.h"
 
 #include <stdio.h>
-
-#define OFFSET_MASK 0x1fff
 
 enum ip4_option {
 	OPT_END = 0,
@@ -14,56 +11,6 @@ enum ip4_option {
 	OPT_LSRR = 131,
 	OPT_SSRR = 137,
 };
-
-enum rill_drop rill_ip4_check_embedded(const uint8_t *p, size_t len)
-{
-	if (RILL_UNLIKELY(len < RILL_IP4_LEN))
-		return RILL_DROP_IP4_SHORT;
-	if (RILL_UNLIKELY(p[0] >> 4 != 4))
-		return RILL_DROP_IP4_VERSION;
-	size_t header_len = (p[0] & 15) * 4u;
-
-	if (RILL_UNLIKELY(header_len < RILL_IP4_LEN || header_len > len))
-		return RILL_DROP_IP4_HEADER_LEN;
-	return RILL_DROP_NONE;
-}
-
-enum rill_drop rill_ip4_check(const uint8_t *p, size_t len)
-{
-	enum rill_drop drop = rill_ip4_check_embedded(p, len);
-
-	if (RILL_UNLIKELY(drop))
-		return drop;
-	size_t header_len = (p[0] & 15) * 4u;
-	uint16_t total_len = rill_load_be16(p + 2);
-
-	if (RILL_UNLIKELY(total_len > len))
-		return RILL_DROP_IP4_TOTAL_LEN;
-	if (RILL_UNLIKELY(total_len < header_len))
-		return RILL_DROP_IP4_HEADER_LEN;
-	if (RILL_UNLIKELY(rill_csum_fold(rill_csum_add(0, p, header_len)) != 0))
-		return RILL_DROP_IP4_CSUM;
-	return RILL_DROP_NONE;
-}
-
-void rill_ip4_parse(const uint8_t *p, struct rill_ip4 *ret_ip4)
-{
-	uint16_t frag = rill_load_be16(p + 6);
-
-	*ret_ip4 = (struct rill_ip4){
-		.src = rill_load_be32(p + 12),
-		.dst = rill_load_be32(p + 16),
-		.id = rill_load_be16(p + 4),
-		.total_len = rill_load_be16(p + 2),
-		.frag_offset = (uint16_t)((frag & OFFSET_MASK) * 8),
-		.header_len = (uint8_t)((p[0] & 15) * 4),
-		.tos = p[1],
-		.ttl = p[8],
-		.proto = p[9],
-		.dont_fragment = frag & RILL_IP4_DF,
-		.more_fragments = frag & RILL_IP4_MF,
-	};
-}
 
 bool rill_ip4_has_source_route(const uint8_t *p)
 {

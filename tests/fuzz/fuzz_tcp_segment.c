@@ -24,8 +24,8 @@ static struct rill_buf *buf_of(struct rill_buf_pool *pool, const uint8_t *data, 
 static void write_again(struct rill_buf *b, const struct rill_tcp_seg *seg)
 {
 	struct rill_tcp_header h = {
-		.src = {src, seg->src_port},
-		.dst = {dst, seg->dst_port},
+		.src = &(struct rill_addr){src, seg->src_port},
+		.dst = &(struct rill_addr){dst, seg->dst_port},
 		.seq = seg->seq,
 		.ack = seg->ack,
 		.wnd = seg->wnd,

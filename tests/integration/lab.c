@@ -100,6 +100,15 @@ void lab_run_in(const struct lab_options *o, void *(*fn)(void *))
 	lab_close(&lab);
 }
 
+void lab_run_in_thread(const struct lab_options *o, void *(*fn)(void *))
+{
+	struct lab lab;
+
+	lab_open(&lab, o);
+	fn(&lab);
+	lab_close(&lab);
+}
+
 void lab_run_in_each(void *(*fn)(void *), const char *link)
 {
 	const struct lab_options kinds[] = {

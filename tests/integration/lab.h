@@ -60,7 +60,9 @@ void lab_close(struct lab *lab);
 void lab_run(struct lab *lab, void *(*fn)(void *));
 /* The same in a lab of its own. */
 void lab_run_in(const struct lab_options *o, void *(*fn)(void *));
-/* The same in every kind of lab. */
+/* The same, but fn is called by this thread, which belongs to no runtime. */
+void lab_run_in_thread(const struct lab_options *o, void *(*fn)(void *));
+/* As lab_run_in(), in every kind of lab. */
 void lab_run_in_each(void *(*fn)(void *), const char *link);
 
 /* From a task or a plain thread. */

@@ -11,7 +11,6 @@ struct stream {
 	uint64_t len;
 	/* Calls are given up after at most this long, and made again; 0: never. */
 	uint64_t impatience_ns;
-	uint64_t timeouts; /* how often that happened */
 };
 
 /* Sends it all, then shuts the direction down. */

@@ -192,7 +192,7 @@ static void test_kernel_server(void **state)
 	assert_int_equal(pthread_create(&server, NULL, kernel_echo, &fd), 0);
 	assert_int_equal(rill_addr_parse("198.18.8.2:7007", &remote), 0);
 	assert_int_equal(rill_tcp_connect(net, NULL, &remote, NULL, &c), 0);
-	struct stream out = {c, 8, LEN, 0, 0}, in = {c, 8, LEN, 0, 0};
+	struct stream out = {c, 8, LEN, 0}, in = {c, 8, LEN, 0};
 	struct rill_task *sender = lab_spawn(rt, stream_send, &out);
 	struct rill_task *receiver = lab_spawn(rt, stream_recv, &in);
 

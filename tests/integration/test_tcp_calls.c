@@ -87,7 +87,7 @@ static void *many_readers(void *arg)
 	lab_pair(lab, NULL, pair);
 	for (unsigned i = 0; i < RILL_ARRAY_SIZE(tasks); i++)
 		tasks[i] = lab_spawn(lab->rt[LAB_SERVER], count_bytes, pair[LAB_SERVER]);
-	struct stream s = {pair[LAB_CLIENT], 1, 1 << 20, 0, 0};
+	struct stream s = {pair[LAB_CLIENT], 1, 1 << 20, 0};
 
 	stream_send(&s);
 	for (unsigned i = 0; i < RILL_ARRAY_SIZE(tasks); i++)

@@ -349,6 +349,71 @@ static void test_backlog(void **state)
 	lab_run_in(&virtual_time, backlog);
 }
 
+/* Past the limit a connect waits, and gets in when another connection is gone. */
+static void *max_conns(void *arg)
+{
+	struct lab *lab = arg;
+	struct rill_tcp_options o = {RILL_OPTIONS(o), .max_conns = 2};
+	struct rill_listener *l = lab_listen(lab, 0, &o);
+	struct guest guest = {lab, l};
+	struct rill_task *guests[5];
+	struct rill_tcp *c[RILL_ARRAY_SIZE(guests)];
+
+	for (unsigned i = 0; i < RILL_ARRAY_SIZE(guests); i++)
+		guests[i] = lab_spawn(lab->rt[LAB_CLIENT], come_in, &guest);
+	for (unsigned i = 0; i < RILL_ARRAY_SIZE(guests); i++) {
+		RILL_ASSERT_CMP(rill_tcp_accept(l, &c[i]), ==, 0);
+		RILL_ASSERT_CMP(lab_metric(lab->rt[0], lab->net[0], "tcp_opened_passive"), <=,
+				i + 2u);
+		rill_sleep(10 * RILL_SEC);
+		RILL_ASSERT_CMP(rill_tcp_send(c[i], "welcome", 7), ==, 7);
+		rill_tcp_close(c[i]);
+	}
+	for (unsigned i = 0; i < RILL_ARRAY_SIZE(guests); i++)
+		lab_join(guests[i]);
+	RILL_ASSERT_CMP(lab_metric(lab->rt[0], lab->net[0], "tcp_limited"), >, 0u);
+	rill_listener_close(l);
+	return NULL;
+}
+
+static void test_max_conns(void **state)
+{
+	(void)state;
+	lab_run_in(&virtual_time, max_conns);
+}
+
+/* Accepted with the first data, or when that has taken too long. */
+static void *deferred(void *arg)
+{
+	struct lab *lab = arg;
+	struct rill_tcp_options o = {RILL_OPTIONS(o), .defer_accept_ms = 2000};
+	struct rill_listener *l = lab_listen(lab, 0, &o);
+	struct rill_tcp *c = lab_connect(lab, l, NULL), *s;
+	struct rill_scope scope;
+
+	rill_scope_begin(&scope, rill_after(RILL_SEC), NULL);
+	RILL_ASSERT_CMP(rill_tcp_accept(l, &s), ==, -ETIMEDOUT);
+	rill_scope_end(&scope);
+	RILL_ASSERT_CMP(rill_tcp_send(c, "x", 1), ==, 1);
+	RILL_ASSERT_CMP(rill_tcp_accept(l, &s), ==, 0);
+	rill_tcp_close(s);
+	rill_tcp_close(c);
+	c = lab_connect(lab, l, NULL);
+	rill_scope_begin(&scope, rill_after(10 * RILL_SEC), NULL);
+	RILL_ASSERT_CMP(rill_tcp_accept(l, &s), ==, 0);
+	rill_scope_end(&scope);
+	rill_tcp_close(s);
+	rill_tcp_close(c);
+	rill_listener_close(l);
+	return NULL;
+}
+
+static void test_deferred(void **state)
+{
+	(void)state;
+	lab_run_in(&virtual_time, deferred);
+}
+
 /* ---- ports and queues ---- */
 
 #define CONNS LAB_ROUNDS(600u)
@@ -436,6 +501,7 @@ int main(void)
 		cmocka_unit_test(test_bad_local),	 cmocka_unit_test(test_bind_conflicts),
 		cmocka_unit_test(test_connect_given_up), cmocka_unit_test(test_accept_given_up),
 		cmocka_unit_test(test_shutdown_wakes),	 cmocka_unit_test(test_backlog),
+		cmocka_unit_test(test_max_conns),	 cmocka_unit_test(test_deferred),
 		cmocka_unit_test(test_many_ports),
 	};
 

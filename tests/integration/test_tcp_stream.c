@@ -90,7 +90,7 @@ static void *impatient(void *arg)
 {
 	struct rill_tcp_options o = {RILL_OPTIONS(o), .send_buffer = 30000, .recv_buffer = 20000};
 
-	stream_both_ways(arg, LAB_ROUNDS(4 * MIB), &o, 100 * RILL_US);
+	stream_both_ways(arg, LAB_ROUNDS(4 * MIB), &o, 20 * RILL_US);
 	return NULL;
 }
 
@@ -106,10 +106,10 @@ static void *zero_copy(void *arg)
 	struct rill_tcp *pair[LAB_SIDES];
 
 	lab_pair(lab, NULL, pair);
-	struct stream up = {pair[LAB_CLIENT], 5, 3 * MIB, 0, 0};
-	struct stream up_end = {pair[LAB_SERVER], 5, 3 * MIB, 0, 0};
-	struct stream down = {pair[LAB_SERVER], 6, 3 * MIB, 0, 0};
-	struct stream down_end = {pair[LAB_CLIENT], 6, 3 * MIB, 0, 0};
+	struct stream up = {pair[LAB_CLIENT], 5, 3 * MIB, 0};
+	struct stream up_end = {pair[LAB_SERVER], 5, 3 * MIB, 0};
+	struct stream down = {pair[LAB_SERVER], 6, 3 * MIB, 0};
+	struct stream down_end = {pair[LAB_CLIENT], 6, 3 * MIB, 0};
 	struct rill_task *tasks[] = {
 		lab_spawn(lab->rt[LAB_CLIENT], stream_send_buffers, &up),
 		lab_spawn(lab->rt[LAB_SERVER], stream_recv_bytes, &up_end),

@@ -45,6 +45,7 @@ static void setup(void)
 	shard.tx_pending = false;
 	shard.core.next_timer_ns = UINT64_MAX;
 	shard.core.syns.next_ns = UINT64_MAX;
+	shard.core.syns.next_ns = UINT64_MAX;
 	shard.core.l3.next_timer_ns = UINT64_MAX;
 	shard.poller.deadline_ns = UINT64_MAX;
 	ran = 0;

@@ -249,6 +249,13 @@ static void call_skip(const struct call *c)
 		c->socket->read += (uint64_t)call_number(c, 0);
 }
 
+/* The next byte that is written is not the next one of the pattern. */
+static void call_skip_written(const struct call *c)
+{
+	if (c->socket)
+		c->socket->written += (uint64_t)call_number(c, 0);
+}
+
 static void call_shutdown(const struct call *c)
 {
 	int how = has_word(c, "rd") ? SHUT_RD : has_word(c, "wr") ? SHUT_WR : SHUT_RDWR;
@@ -361,6 +368,7 @@ static const struct {
 	{"read", call_read, false},
 	{"oob", call_oob, false},
 	{"skip", call_skip, false},
+	{"skip_written", call_skip_written, false},
 	{"shutdown", call_shutdown, false},
 	{"close", call_close, false},
 	{"poll", call_poll, false},

@@ -69,6 +69,7 @@ struct world {
 	uint64_t trace; /* a hash of everything that was sent, and when */
 	const struct lang_line *line;
 	bool verbose;
+	char fails[LANG_NAME_MAX]; /* the case must fail, and say this; empty: it must not */
 	char message[WORLD_MESSAGE_MAX];
 	jmp_buf failed;
 };

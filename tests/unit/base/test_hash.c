@@ -45,6 +45,22 @@ static void test_vectors(void **state)
 	}
 }
 
+/* The reference vector of SipHash-1-3 for the same key and 8 bytes. */
+static void test_short_vector(void **state)
+{
+	const uint8_t out[8] = {0x8e, 0x9a, 0x29, 0x8d, 0x11, 0x95, 0x90, 0x36};
+	uint8_t bytes[16];
+	uint64_t word, want;
+	struct rill_hash_key key;
+
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)i;
+	memcpy(&key, bytes, sizeof(key));
+	memcpy(&word, bytes, sizeof(word));
+	memcpy(&want, out, sizeof(want));
+	assert_int_equal(rill_siphash_short(&key, word), want);
+}
+
 /* Each bit of the key and of the message matters. */
 static void test_every_bit_matters(void **state)
 {
@@ -69,6 +85,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_short_vector),
 		cmocka_unit_test(test_every_bit_matters),
 	};
 

@@ -136,6 +136,9 @@ static void test_bad_specs(void **state)
 	assert_non_null(strstr(error, "twice the ring"));
 	assert_int_equal(rill_nic_open("mem:lab,delay=1", 1, &nic, error), -EINVAL);
 	assert_non_null(strstr(error, "reorder"));
+	assert_int_equal(rill_nic_open("mem:lab,csum=offload,corrupt=0.1", 1, &nic, error),
+			 -EINVAL);
+	assert_non_null(strstr(error, "corrupt"));
 }
 
 static void test_flows_spread_over_queues(void **state)
@@ -382,6 +385,70 @@ static void test_corrupt_flips_one_bit(void **state)
 	rill_nic_close(b);
 }
 
+/* ---- checksums ---- */
+
+/* What was left to the NIC is vouched for at the receiver's, and nothing else is. */
+static void test_checksum_offload(void **state)
+{
+	struct rill_nic *a = testnet_nic_open("mem:lab,csum=offload", 1);
+	struct rill_nic *b = testnet_nic_open("mem:lab,csum=software", 1);
+	const uint16_t flags[] = {0, RILL_BUF_CSUM_PARTIAL};
+	uint8_t frame[128];
+	size_t len = testnet_udp4(frame, b->mac, 0xc6120001, 7, 1);
+
+	assert_int_equal(a->caps, RILL_NIC_RX_CSUM | RILL_NIC_TX_CSUM);
+	assert_int_equal(b->caps, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		struct rill_buf *sent = rill_buf_alloc(a->queues[0]->pool);
+
+		memcpy(rill_buf_append(sent, (uint32_t)len), frame, len);
+		sent->flags = flags[i];
+		assert_int_equal(a->driver->tx_burst(a->queues[0], &sent, 1), 1);
+		struct rill_buf *got = testnet_nic_recv(b, 0);
+
+		assert_non_null(got);
+		assert_int_equal(got->flags, flags[i] ? RILL_BUF_CSUM_OK : 0);
+		assert_memory_equal(got->data, frame, len);
+		rill_buf_put(got);
+	}
+	rill_nic_close(a);
+	rill_nic_close(b);
+}
+
+/* Whether a turn would find something, without taking anything. */
+static void test_poll_due(void **state)
+{
+	struct rill_nic *a = testnet_nic_open("mem:lab", 1);
+	struct rill_nic *b = testnet_nic_open("mem:lab,ring=64,bufs=128", 1);
+	struct rill_nic *held = testnet_nic_open("mem:lab,reorder=0.1", 1);
+	struct rill_nic_queue *q = b->queues[0];
+	struct rill_buf *bufs[128];
+	unsigned n = 0, more;
+
+	assert_false(b->driver->poll_due(q));
+	send_udp(a, b->mac, 1, 1);
+	assert_true(b->driver->poll_due(q));
+	assert_int_equal(next_tag(b, 0), 1);
+	assert_false(b->driver->poll_due(q));
+	/* The pool is dry: slots stay empty until somebody looks again. */
+	do {
+		send_udp(a, b->mac, 1, n + 1);
+		more = b->driver->rx_burst(q, bufs + n, 1);
+		n += more;
+	} while (more > 0);
+	assert_int_equal(n, 128);
+	assert_true(b->driver->poll_due(q));
+	while (n > 0)
+		rill_buf_put_owner(q->pool, bufs[--n]);
+	assert_int_equal(next_tag(b, 0), 0);
+	assert_false(b->driver->poll_due(q));
+	/* Here time passes with every turn. */
+	assert_true(held->driver->poll_due(held->queues[0]));
+	rill_nic_close(a);
+	rill_nic_close(b);
+	rill_nic_close(held);
+}
+
 /* ---- sleeping ---- */
 
 static void test_arm(void **state)
@@ -589,6 +656,8 @@ int main(void)
 		cmocka_unit_test(test_reorder),
 		cmocka_unit_test(test_held_frame_leaves_by_flushes),
 		cmocka_unit_test(test_corrupt_flips_one_bit),
+		cmocka_unit_test(test_checksum_offload),
+		cmocka_unit_test(test_poll_due),
 		cmocka_unit_test(test_arm),
 		cmocka_unit_test(test_no_wakeup_is_lost),
 		cmocka_unit_test(test_wakeup_in_the_last_moment),

@@ -51,6 +51,32 @@ static void test_rate_is_the_clocks(void **state)
 	assert_true(ns <= (clock[3] - clock[0]) / 1000 * 1001 + 1000);
 }
 
+/* A worker's time is never ahead of the clock nor goes back; for some forty readings of it. */
+static void *compare_with_clock(void *arg)
+{
+	struct rill_worker *w = rill_worker_current();
+	uint64_t end = rill_clock_mono() + 20 * RILL_MS;
+	uint64_t before, last = 0;
+
+	while ((before = rill_clock_mono()) < end) {
+		uint64_t now = rill_worker_now(w);
+
+		RILL_ASSERT_CMP(now, <=, rill_clock_mono());
+		RILL_ASSERT_CMP(now + w->clock_lag_ns, >=, before);
+		RILL_ASSERT_CMP(now, >=, last);
+		last = now;
+	}
+	return NULL;
+}
+
+static void test_worker_time(void **state)
+{
+	struct rill_runtime *rt = start_multi(1);
+
+	run(rt, compare_with_clock, NULL);
+	stop(rt);
+}
+
 static void *ask_twice(void *arg)
 {
 	struct rill_runtime *rt = rill_runtime_current();
@@ -75,6 +101,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_linear),
 		cmocka_unit_test(test_rate_is_the_clocks),
+		cmocka_unit_test(test_worker_time),
 		cmocka_unit_test(test_a_paused_clock_is_taken),
 	};
 

@@ -15,6 +15,7 @@
 #include "netstack/wire/ip4.h"
 
 #define PACKET_LEN (RILL_IP4_LEN + RILL_TCP_HEADER_LEN)
+#define PAYLOAD_MAX 64
 #define PEER_ISN 5000u
 
 /* A segment without options, to the server's port 80. */
@@ -23,15 +24,17 @@ struct forged {
 	uint16_t port;
 	uint8_t flags;
 	uint32_t seq, ack;
+	uint16_t len; /* of the payload, zeroes */
 };
 
 static void forge(struct world *w, const struct forged *f)
 {
-	uint8_t p[PACKET_LEN] = {0}, *t = p + RILL_IP4_LEN;
+	uint8_t p[PACKET_LEN + PAYLOAD_MAX] = {0}, *t = p + RILL_IP4_LEN;
+	uint16_t len = (uint16_t)(RILL_TCP_HEADER_LEN + f->len);
 	struct rill_ip4 h = {
 		.src = f->src,
 		.dst = rill_ip4_get(&w->addr[SERVER].ip),
-		.total_len = PACKET_LEN,
+		.total_len = (uint16_t)(PACKET_LEN + f->len),
 		.ttl = 64,
 		.proto = RILL_IP_TCP,
 	};
@@ -47,9 +50,9 @@ static void forge(struct world *w, const struct forged *f)
 	t[12] = 5 << 4;
 	t[13] = f->flags;
 	rill_store_be16(t + 14, 8000);
-	sum = rill_csum_pseudo(&src, &w->addr[SERVER].ip, RILL_IP_TCP, RILL_TCP_HEADER_LEN);
-	rill_store_raw16(t + 16, rill_csum_fold(rill_csum_add(sum, t, RILL_TCP_HEADER_LEN)));
-	assert_int_equal(rill_stack_input(server(w), p, sizeof(p)), 0);
+	sum = rill_csum_pseudo(&src, &w->addr[SERVER].ip, RILL_IP_TCP, len);
+	rill_store_raw16(t + 16, rill_csum_fold(rill_csum_add(sum, t, len)));
+	assert_int_equal(rill_stack_input(server(w), p, PACKET_LEN + f->len), 0);
 }
 
 /* How many packets are on their way to the client; the last one's TCP header. */
@@ -89,12 +92,10 @@ static size_t memory(struct world *w)
 	return stats.memory;
 }
 
+/* Without the half-open ones. */
 static uint32_t connections(struct world *w)
 {
-	struct rill_stack_stats stats;
-
-	rill_stack_stats(server(w), &stats);
-	return stats.connections;
+	return core(w)->conns.used;
 }
 
 static void close_both(struct world *w, const int fd[SIDES])
@@ -469,6 +470,45 @@ static void transfer_over_cookies(void **state)
 	world_close(&w);
 }
 
+static void data_in_the_syn_rfc7413(void **state)
+{
+	struct forged f = {0x0a000001, 1000, RILL_TCP_SYN, PEER_ISN, 0, 5};
+	struct rill_acceptor *a;
+	const uint8_t *last = NULL;
+	struct world w;
+	char data[16];
+	int l, s;
+
+	(void)state;
+	world_open(&w, &(struct world_options){.layer = RILL_STACK_L3});
+	core(&w)->env.params.fast_open_server = true;
+	core(&w)->env.params.fast_open_no_cookie = true;
+	l = world_listen(&w, 5);
+	a = &rill_socket_of(server(&w), l)->acceptor;
+	/* Not of this listener: the data has to come again. */
+	forge(&w, &f);
+	assert_int_equal(on_the_way(&w, &last), 1);
+	assert_int_equal(rill_load_be32(last + 8), PEER_ISN + 1);
+	assert_int_equal(rill_syncache_count(&core(&w)->syns), 1);
+	assert_int_equal(rill_stack_accept(server(&w), l, NULL), -EAGAIN);
+	forge(&w, &(struct forged){f.src, f.port, RILL_TCP_RST, PEER_ISN + 1, 0, 0});
+	forget_packets(&w);
+	a->early_max = 5;
+	forge(&w, &f);
+	assert_int_equal(on_the_way(&w, &last), 1);
+	assert_int_equal(rill_load_be32(last + 8), PEER_ISN + 6);
+	assert_int_equal(rill_syncache_count(&core(&w)->syns), 0);
+	s = rill_stack_accept(server(&w), l, NULL);
+	assert_true(s >= 0);
+	assert_int_equal(get(server(&w), s, data, sizeof(data)), 5);
+	f = (struct forged){f.src, f.port, RILL_TCP_ACK, PEER_ISN + 6, rill_load_be32(last + 4) + 1,
+			    3};
+	forge(&w, &f);
+	assert_int_equal(get(server(&w), s, data, sizeof(data)), 3);
+	forget_packets(&w);
+	world_close(&w);
+}
+
 static int try_connect(struct world *w, const struct rill_addr *to)
 {
 	int fd = rill_stack_socket(client(w), SOCK_STREAM);
@@ -524,6 +564,7 @@ int main(void)
 		cmocka_unit_test(half_open_goes_with_its_listener),
 		cmocka_unit_test(half_open_hears_icmp),
 		cmocka_unit_test(transfer_over_cookies),
+		cmocka_unit_test(data_in_the_syn_rfc7413),
 		cmocka_unit_test(ports_run_out_promptly_rfc6056),
 	};
 

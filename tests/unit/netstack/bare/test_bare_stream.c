@@ -3,6 +3,8 @@
 #include "world.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -386,6 +388,64 @@ static void more(void **state)
 	world_close(&w);
 }
 
+/* RFC 7413: the first connection brings a cookie, with which the next ones bring data at once. */
+static void fast_open(void **state)
+{
+	struct rill_stack_profile p;
+	struct rill_addr to;
+	struct world w;
+	int fd[SIDES], value = 1;
+	char buf[8];
+	struct iovec iov = {(void *)(uintptr_t) "early", 5};
+
+	(void)state;
+	rill_stack_profile_init(&p);
+	p.fast_open = RILL_STACK_FAST_OPEN_CLIENT | RILL_STACK_FAST_OPEN_SERVER;
+	world_open(&w, &(struct world_options){.layer = RILL_STACK_L3, .profile = &p});
+	int l = world_listen(&w, 5);
+
+	assert_int_equal(set_int(server(&w), l, IPPROTO_TCP, TCP_FASTOPEN, 5), 0);
+	assert_int_equal(get_int(server(&w), l, IPPROTO_TCP, TCP_FASTOPEN), 5);
+	to = w.addr[SERVER];
+	to.port = 80;
+	/* No cookie yet: it is asked for, and the data has to wait. */
+	fd[CLIENT] = rill_stack_socket(client(&w), SOCK_STREAM);
+	assert_int_equal(rill_stack_send(client(&w), fd[CLIENT], &iov, 1, MSG_FASTOPEN, &to),
+			 -EINPROGRESS);
+	assert_int_equal(rill_stack_send(client(&w), fd[CLIENT], &iov, 1, MSG_FASTOPEN, &to),
+			 -EALREADY);
+	world_run(&w, 10 * RILL_MS);
+	assert_true(rill_stack_accept(server(&w), l, NULL) >= 0);
+	/* Now it goes with the SYN, and is there before the handshake is over. */
+	fd[CLIENT] = rill_stack_socket(client(&w), SOCK_STREAM);
+	assert_int_equal(rill_stack_send(client(&w), fd[CLIENT], &iov, 1, MSG_FASTOPEN, &to), 5);
+	poll_is(client(&w), fd[CLIENT], 0);
+	world_run(&w, DELAY_NS);
+	fd[SERVER] = rill_stack_accept(server(&w), l, NULL);
+	assert_true(fd[SERVER] >= 0);
+	poll_is(server(&w), fd[SERVER], IN | OUT);
+	assert_int_equal(get(server(&w), fd[SERVER], buf, sizeof(buf)), 5);
+	assert_memory_equal(buf, "early", 5);
+	assert_int_equal(put(server(&w), fd[SERVER], "answer", 6), 6);
+	world_run(&w, 10 * RILL_MS);
+	assert_int_equal(get(client(&w), fd[CLIENT], buf, sizeof(buf)), 6);
+	/* By connect(), which puts the SYN off until there is data. */
+	fd[CLIENT] = rill_stack_socket(client(&w), SOCK_STREAM);
+	assert_int_equal(rill_stack_setsockopt(client(&w), fd[CLIENT], IPPROTO_TCP,
+					       TCP_FASTOPEN_CONNECT, &value, sizeof(value)),
+			 0);
+	assert_int_equal(rill_stack_connect(client(&w), fd[CLIENT], &to), 0);
+	assert_int_equal(rill_stack_connect(client(&w), fd[CLIENT], &to), -EISCONN);
+	poll_is(client(&w), fd[CLIENT], OUT);
+	assert_int_equal(get(client(&w), fd[CLIENT], buf, 1), -EAGAIN);
+	assert_int_equal(put(client(&w), fd[CLIENT], "later", 5), 5);
+	world_run(&w, DELAY_NS);
+	fd[SERVER] = rill_stack_accept(server(&w), l, NULL);
+	assert_true(fd[SERVER] >= 0);
+	assert_int_equal(rill_stack_unread(server(&w), fd[SERVER]), 5);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +461,7 @@ int main(void)
 		cmocka_unit_test(time_wait_reuse),
 		cmocka_unit_test(urgent),
 		cmocka_unit_test(more),
+		cmocka_unit_test(fast_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,9 @@ static void *op_alloc(void *ctx, size_t size)
 
 	if (e->alloc_limit && e->allocated + size > e->alloc_limit)
 		return NULL;
+	if (e->alloc_fails && e->alloc_fails_after == 0)
+		return NULL;
+	e->alloc_fails_after -= e->alloc_fails;
 	e->allocated += size;
 	e->allocations++;
 	return aligned_alloc(64, (size + 63) & ~(size_t)63);

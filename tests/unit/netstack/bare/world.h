@@ -33,6 +33,8 @@ struct end {
 	size_t allocated;		   /* bytes */
 	uint32_t allocations;		   /* not freed */
 	size_t alloc_limit;		   /* allocated at most; 0: no bound */
+	uint32_t alloc_fails_after;	   /* so many from now on, see alloc_fails */
+	bool alloc_fails;		   /* every one after those */
 	uint32_t ready_calls;
 	int ready_fd;
 	uint64_t sent_hash;  /* of all that it sent, and when */

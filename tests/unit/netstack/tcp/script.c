@@ -60,8 +60,8 @@ static uint32_t build(struct script *s, uint8_t *raw, uint16_t flags, uint32_t s
 	uint8_t bytes[RILL_TCP_OPTIONS_MAX];
 	struct rill_tcp_options_seen o = s->opt;
 	struct rill_tcp_header h = {
-		.src = s->e.tcb.remote,
-		.dst = s->e.tcb.local,
+		.src = &s->e.tcb.remote,
+		.dst = &s->e.tcb.local,
 		.seq = PEER_ISN + seq,
 		.ack = flags & A ? s->e.tcb.iss + ack : 0,
 		.wnd = (uint16_t)wnd,
@@ -72,8 +72,8 @@ static uint32_t build(struct script *s, uint8_t *raw, uint16_t flags, uint32_t s
 	uint32_t raw_len;
 
 	if (!(flags & S))
-		o.present &= RILL_TCP_OPT_TIMESTAMPS | RILL_TCP_OPT_SACK |
-			     RILL_TCP_OPT_USER_TIMEOUT;
+		o.present &=
+			RILL_TCP_OPT_TIMESTAMPS | RILL_TCP_OPT_SACK | RILL_TCP_OPT_USER_TIMEOUT;
 	h.options_len = rill_tcp_options_emit(bytes, &o);
 	for (uint32_t i = 0; i < len; i++)
 		*rill_buf_append(b, 1) = pattern(seq + i);

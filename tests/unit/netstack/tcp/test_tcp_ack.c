@@ -24,10 +24,13 @@ static void by_bytes_not_by_segments_shld19(void **state)
 
 	in(s, A | P, 1, 1, 65535, 1460);
 	expect_none(s);
-	in(s, A | P, 1461, 1, 65535, 1459);
+	in(s, A | P, 1461, 1, 65535, 1);
+	expect_acked(s, 1462);
+	in(s, A | P, 1462, 1, 65535, 700);
+	in(s, A | P, 2162, 1, 65535, 760);
 	expect_none(s);
-	in(s, A | P, 2920, 1, 65535, 1);
-	expect_acked(s, 2921);
+	in(s, A | P, 2922, 1, 65535, 1);
+	expect_acked(s, 2923);
 	script_free(s);
 }
 

@@ -195,7 +195,7 @@ static void off_by_default(void **state)
 /* A SYN with len bytes; cookie as in s->opt. Whether it was accepted early. */
 static bool syn(struct script *s, uint32_t len)
 {
-	uint8_t data[2000];
+	uint8_t data[2000] = {0};
 	struct rill_buf *b;
 	struct rill_tcp_seg seg = {
 		.seq = PEER_ISN,
@@ -213,7 +213,7 @@ static bool syn(struct script *s, uint32_t len)
 	b = th_buf(&s->e, data, len);
 	rill_tcb_accept(&s->e.tcb, &s->e.env, &seg, NULL, s->now);
 	early = rill_tcb_accept_early(&s->e.tcb, &s->e.env, &seg, b, s->now);
-	assert_int_equal(early, rill_tcp_fast_open_good(&s->e.env, &seg));
+	assert_int_equal(early, rill_tcp_fast_open_good(&s->e.env, &s->e.env.settings, &seg));
 	out(s);
 	return early;
 }

@@ -5,6 +5,7 @@
  */
 #include "sack_script.h"
 
+#include "netstack/tcp/fastopen.h"
 #include "netstack/tcp/options.h"
 
 static uint32_t pick(struct rill_rand *r, uint32_t near)
@@ -33,6 +34,7 @@ static void hostile_blocks(const struct rill_tcb *t, struct rill_rand *r,
 	uint32_t out = t->snd_nxt - t->snd_una + 1;
 	bool bounds = rill_rand_below(r, 2);
 
+	o->present &= RILL_TCP_OPT_TIMESTAMPS; /* there is no room for more */
 	o->present |= RILL_TCP_OPT_SACK;
 	o->sack_count = (uint8_t)(1 + rill_rand_below(r, 3));
 	for (unsigned i = 0; i < o->sack_count; i++) {
@@ -55,19 +57,20 @@ static uint32_t make(struct script *s, struct rill_rand *r, uint8_t *raw)
 	struct rill_buf *b = rill_buf_alloc(&s->e.pool);
 	uint8_t bytes[RILL_TCP_OPTIONS_MAX];
 	struct rill_tcp_options_seen o = {
-		.present = (uint8_t)rill_rand_below(r, 8),
+		.present = (uint8_t)rill_rand_below(r, 16),
 		.mss = (uint16_t)rill_rand_next(r),
 		.wscale = (uint8_t)rill_rand_next(r),
 		.tsval = pick(r, t->ts_recent),
 		.tsecr = pick(r, rill_tcp_ts_now(t, s->now)),
 	};
 	struct rill_tcp_header h = {
-		.src = t->remote,
-		.dst = t->local,
+		.src = &t->remote,
+		.dst = &t->local,
 		.seq = pick(r, rill_rand_below(r, 2) ? t->rcv_nxt : t->rcv_nxt + t->rcv_wnd),
 		.ack = pick(r, rill_rand_below(r, 2) ? t->snd_nxt : t->snd_una),
 		.wnd = (uint16_t)(rill_rand_below(r, 3) ? rill_rand_next(r) : 0),
 		.flags = pick_flags(r),
+		.urg = (uint16_t)rill_rand_below(r, 3000),
 		.options = bytes,
 	};
 	uint32_t len = rill_rand_below(r, 3) ? 0 : rill_rand_below(r, 1400);
@@ -76,6 +79,12 @@ static uint32_t make(struct script *s, struct rill_rand *r, uint8_t *raw)
 		o.present |= RILL_TCP_OPT_TIMESTAMPS;
 	if (rill_rand_below(r, 2))
 		hostile_blocks(t, r, &o);
+	if (rill_rand_below(r, 4) == 0) {
+		o.present |= RILL_TCP_OPT_FAST_OPEN;
+		o.fast_open_len = (uint8_t)(2 * rill_rand_below(r, 9));
+	}
+	if (rill_rand_below(r, 10) == 0)
+		h.flags |= RILL_TCP_URG | (rill_rand_below(r, 2) ? RILL_TCP_AE : 0);
 	h.options_len = rill_tcp_options_emit(bytes, &o);
 	if (rill_rand_below(r, 10) == 0)
 		for (unsigned i = 0; i < h.options_len; i++)
@@ -109,7 +118,30 @@ static void user(struct script *s, struct rill_rand *r)
 	case 4:
 		rill_tcb_icmp_too_big(t, (uint16_t)rill_rand_next(r), pick(r, t->snd_una));
 		break;
-	case 5 ... 100:
+	case 5:
+		rill_tcb_send_urgent(t, &s->e.env, data, 1 + rill_rand_below(r, 2000));
+		break;
+	case 6:
+		rill_tcb_recv_urgent(t, rill_rand_below(r, 2), data);
+		break;
+	case 7:
+		rill_tcb_peek(t, data, sizeof(data));
+		break;
+	case 8:
+		rill_tcp_settings_own(t, &s->e.env)->oob_inline = rill_rand_below(r, 2);
+		t->settings->keepalive = rill_rand_below(r, 2);
+		t->settings->keep_idle_ms = 1 + rill_rand_below(r, 5000);
+		t->settings->window_clamp = rill_rand_below(r, 20000);
+		t->settings->notsent_lowat = rill_rand_below(r, 3000);
+		rill_tcb_settings_changed(t, &s->e.env, s->now);
+		break;
+	case 9:
+		s->e.env.params.mem_max = rill_rand_below(r, 2) * 40000;
+		break;
+	case 10:
+		rill_tcb_set_recv_buffer(t, 1000 + rill_rand_below(r, 100000));
+		break;
+	case 11 ... 100:
 		rill_tcb_send(t, &s->e.env, data, rill_rand_below(r, sizeof(data)));
 		break;
 	case 101 ... 200:
@@ -120,18 +152,38 @@ static void user(struct script *s, struct rill_rand *r)
 	}
 }
 
+/* In CLOSED, with whatever may be agreed on. */
+static struct script *undecided(struct rill_rand *r)
+{
+	static const uint16_t ecn_policies[] = {RILL_TCP_ECN_PASSIVE, RILL_TCP_ECN_ON,
+						RILL_TCP_ECN_ACCURATE};
+	static struct rill_fast_open fast_open;
+	struct script *s = script_new();
+
+	rill_fast_open_init(&fast_open, &s->e.env.secret);
+	s->e.env.fast_open = &fast_open;
+	s->e.env.params.fast_open_client = true;
+	s->e.env.params.fast_open_server = true;
+	s->e.env.params.no_timestamps = rill_rand_below(r, 2);
+	s->e.env.params.no_window_scale = rill_rand_below(r, 2);
+	s->e.env.params.ecn = (uint8_t)ecn_policies[rill_rand_below(r, 3)];
+	s->e.tcb.flags |= rill_rand_below(r, 2) ? RILL_TCB_FAST_OPEN : 0;
+	s->opt.present =
+		RILL_TCP_OPT_MSS | (rill_rand_below(r, 2) ? RILL_TCP_OPT_SACK_PERMITTED : 0);
+	return s;
+}
+
 static struct script *fresh(struct rill_rand *r)
 {
 	struct script *s;
 
 	switch (rill_rand_below(r, 5)) {
 	case 0:
-		s = script_new();
+		s = undecided(r);
 		script_connect(s);
 		break;
 	case 1:
-		s = script_new();
-		s->opt.present |= RILL_TCP_OPT_SACK_PERMITTED;
+		s = undecided(r);
 		script_accept(s, 65535);
 		break;
 	case 2:
@@ -163,6 +215,7 @@ static void mutations(void **state)
 		uint8_t raw[TH_RAW_MAX];
 		uint32_t len = make(s, &r, raw);
 
+		s->e.rx_ecn = (uint8_t)rill_rand_below(&r, 4);
 		th_input_raw(&s->e, raw, len, s->now);
 		assert_true(rill_tcb_valid(&s->e.tcb));
 		user(s, &r);

@@ -171,6 +171,41 @@ static void sack_is_off_when_one_side_does_not_want_it_rfc2018_2(void **state)
 	script_free(s);
 }
 
+/* RFC 9293, figure 7, with a SYN that offers nothing. */
+static void simultaneous_open_offers(bool all)
+{
+	struct script *s = script_new();
+	uint8_t opts = RILL_TCP_OPT_MSS;
+
+	s->e.env.params.no_timestamps = false;
+	s->e.env.params.no_window_scale = false;
+	s->e.env.params.synack_offers_all = all;
+	script_connect(s);
+	expect(s, S, 0, 0, 0);
+	in(s, S, 0, 0, 65535, 0);
+	expect(s, S | A, 0, 1, 0);
+	if (all)
+		opts |= RILL_TCP_OPT_WSCALE | RILL_TCP_OPT_TIMESTAMPS | RILL_TCP_OPT_SACK_PERMITTED;
+	assert_int_equal(s->last.opt.present, opts);
+	/* agreed on is nothing of it */
+	in(s, A, 1, 1, 65535, 0);
+	expect_state(s, RILL_TCP_ESTABLISHED);
+	send_bytes(s, 10);
+	expect(s, A | P, 1, 1, 10);
+	assert_int_equal(s->last.opt.present, 0);
+	script_free(s);
+}
+
+static void simultaneous_open_offers_what_was_offered(void **state)
+{
+	simultaneous_open_offers(false);
+}
+
+static void simultaneous_open_offers_all_if_so_set(void **state)
+{
+	simultaneous_open_offers(true);
+}
+
 #define T(f) cmocka_unit_test(f)
 
 int main(void)
@@ -184,6 +219,8 @@ int main(void)
 		T(wrong_lengths_are_unknown_options),
 		T(sack_is_offered_and_agreed_on_rfc2018_2),
 		T(sack_is_off_when_one_side_does_not_want_it_rfc2018_2),
+		T(simultaneous_open_offers_what_was_offered),
+		T(simultaneous_open_offers_all_if_so_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

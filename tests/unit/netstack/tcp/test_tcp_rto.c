@@ -193,6 +193,49 @@ static void more_waits_like_cork_and_fin_does_not(void **state)
 	script_free(s);
 }
 
+static void a_cork_that_is_over_behind_a_closed_window_sets_no_timer(void **state)
+{
+	struct script *s = script_established(MSS, 2000);
+
+	s->e.tcb.flags |= RILL_TCB_CORK;
+	send_bytes(s, MSS + 100);
+	expect_range(s, 0, 1);
+	in(s, A, 1, at(1), 2000, 0);
+	in(s, A, 1, at(1), 0, 0); /* closes while 100 bytes wait */
+	pass(s, 190 * RILL_MS);
+	for (unsigned i = 0; i < 10; i++) {
+		uint64_t next = rill_tcb_next_deadline(&s->e.tcb);
+
+		assert_true(next > s->now);
+		pass(s, next - s->now);
+	}
+	in(s, A, 1, at(1), 2000, 0);
+	mark(s);
+	in(s, A, 1, at(1) + 100, 2000, 0);
+	assert_int_equal(s->e.tcb.sendq_count, 0);
+	script_free(s);
+}
+
+static void a_paced_sender_behind_a_closed_window_sets_no_timer(void **state)
+{
+	struct script *s = script_established(MSS, 65535);
+
+	rill_tcp_settings_own(&s->e.tcb, &s->e.env)->max_pacing_rate = 100000;
+	rill_tcp_xfer_drop(&s->e.tcb, &s->e.env);
+	rill_tcp_xfer_get(&s->e.tcb, &s->e.env, s->now)->pacing_rate = 100000;
+	send_bytes(s, 10 * MSS);
+	assert_true(s->e.tcb.x->flags & RILL_XF_PACED_OUT);
+	in(s, A, 1, at(1), 0, 0); /* no window any more */
+	for (unsigned i = 0; i < 8; i++) {
+		uint64_t next = rill_tcb_next_deadline(&s->e.tcb);
+
+		assert_true(next > s->now);
+		pass(s, next - s->now);
+	}
+	mark(s);
+	script_free(s);
+}
+
 static void a_black_hole_is_found_after_two_timeouts_rfc4821_7_7(void **state)
 {
 	struct script *s = script_established(MSS, 65535);
@@ -263,7 +306,8 @@ static void a_transfer_with_unread_data_is_not_at_rest(void **state)
 	pass(s, 10 * RILL_SEC);
 	assert_non_null(s->e.tcb.x);
 	recv_bytes(s, 100);
-	pass(s, 3 * RILL_SEC);
+	/* It is looked at ever more seldom: next when it has lain there for twice as long. */
+	pass(s, 20 * RILL_SEC);
 	assert_null(s->e.tcb.x);
 	mark(s);
 	script_free(s);
@@ -309,6 +353,8 @@ int main(void)
 		T(cork_sends_full_segments_only),
 		T(cork_holds_for_200_ms),
 		T(more_waits_like_cork_and_fin_does_not),
+		T(a_cork_that_is_over_behind_a_closed_window_sets_no_timer),
+		T(a_paced_sender_behind_a_closed_window_sets_no_timer),
 		T(a_black_hole_is_found_after_two_timeouts_rfc4821_7_7),
 		T(a_small_segment_that_fares_no_better_clears_the_size),
 		T(a_transfer_at_rest_is_given_back),

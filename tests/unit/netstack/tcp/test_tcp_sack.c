@@ -212,13 +212,13 @@ static void a_long_search_is_spread_over_acks(void **state)
 	script_connect(s);
 	s->e.tcb.snd_nxt = s->e.tcb.iss + 1;
 	in(s, S | A, 0, 1, 65535, 0);
-	x = s->e.tcb.x;
 	s->e.tcb.snd_buf_max = 1 << 20;
 	s->e.tcb.cwnd = 1 << 20;
 	s->e.tcb.snd_wnd = 1 << 20;
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(rill_tcb_send(&s->e.tcb, &s->e.env, data, 1400), 1400);
 	out(s);
+	x = s->e.tcb.x;
 	assert_int_equal(s->e.tcb.sendq_count, 1400);
 	while (x->sacked == 0 && n < 10) {
 		const uint32_t b[][2] = {{1 + 1300 * 100, 1 + 1301 * 100}};

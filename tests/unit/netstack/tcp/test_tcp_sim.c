@@ -23,7 +23,7 @@ struct pkt {
 };
 
 struct link {
-	uint32_t loss, reorder, dup, corrupt; /* per mille */
+	uint32_t loss, reorder, dup, corrupt, ce; /* per mille */
 	uint64_t delay_ns, jitter_ns;
 	uint64_t ns_per_byte; /* rate; 0: none */
 	uint64_t queue_ns;    /* of the bottleneck, when there is a rate */
@@ -175,6 +175,7 @@ static void app_recv(struct sim *s, int side)
 
 	if (s->now < a->pause_until)
 		return;
+	a->pause_until = 0;
 	while (!a->eof) {
 		ssize_t n = rill_tcb_recv(&e->tcb, &e->env, chunk,
 					  1 + rill_rand_below(&s->rand, sizeof(chunk) - 1));
@@ -190,7 +191,7 @@ static void app_recv(struct sim *s, int side)
 					 (unsigned long long)a->received + (unsigned long long)i);
 		a->received += (uint64_t)n;
 		if (chance(s, a->slow_permille)) {
-			a->pause_until = s->now + rill_rand_below(&s->rand, 3000) * RILL_MS;
+			a->pause_until = s->now + (1 + rill_rand_below(&s->rand, 3000)) * RILL_MS;
 			return;
 		}
 	}
@@ -232,8 +233,8 @@ static uint64_t side_deadline(const struct sim *s, int side)
 {
 	uint64_t t = rill_tcb_next_deadline(&s->end[side].tcb);
 
-	if (s->app[side].pause_until > s->now)
-		t = RILL_MIN(t, s->app[side].pause_until);
+	if (s->app[side].pause_until != 0 && !s->app[side].closed)
+		t = RILL_MIN(t, RILL_MAX(s->app[side].pause_until, s->now));
 	/* a send that found no buffer tries again */
 	if (s->end[side].alloc_fail_permille && !s->app[side].fin_sent)
 		t = RILL_MIN(t, s->now + 10 * RILL_MS);
@@ -261,6 +262,7 @@ static void deliver(struct sim *s)
 	while (s->heap_len && s->heap[0]->at <= s->now && s->heap[0]->to == to) {
 		struct pkt *p = heap_pop(s);
 
+		e->rx_ecn = chance(s, s->link.ce) ? RILL_ECN_CE : RILL_ECN_ECT0;
 		trace(s, p, th_input_raw(e, p->raw, p->len, s->now));
 		s->free[s->free_len++] = p;
 	}
@@ -357,10 +359,18 @@ static struct sim *sim_new(uint64_t seed, const struct link *link, uint64_t byte
 		e->env.cc = rill_tcp_cc_all[(seed >> (2 * i)) % 4];
 		e->hold_permille = 200;
 		e->env.params.no_timestamps = chance(s, 200);
+		e->env.params.no_sack = chance(s, 200);
+		e->env.params.no_rack = chance(s, 100);
+		e->env.params.no_tlp = chance(s, 100);
+		e->env.params.no_frto = chance(s, 100);
 		e->env.params.no_window_scale = chance(s, 100);
 		e->env.params.nodelay = chance(s, 500);
 		e->env.params.send_buffer = 4096u << rill_rand_below(&s->rand, 8);
 		e->env.params.recv_buffer = 4096u << rill_rand_below(&s->rand, 8);
+		e->env.params.ecn = (uint8_t)rill_rand_below(&s->rand, 4);
+		e->env.params.initial_recv_window = chance(s, 200) ? 3000 : 0;
+		if (chance(s, 100))
+			e->env.params.mem_max = 256 << 10;
 		/* as far as the pool goes */
 		e->env.params.send_buffer_max = 1u << 20;
 		e->env.params.recv_buffer_max = 1u << 20;
@@ -439,6 +449,7 @@ static void one_percent_of_everything(void **state)
 			 .reorder = 10,
 			 .dup = 10,
 			 .corrupt = 5,
+			 .ce = 20,
 			 .delay_ns = 5 * RILL_MS,
 			 .jitter_ns = 3 * RILL_MS};
 
@@ -451,6 +462,7 @@ static void harsh_link(void **state)
 			 .reorder = 200,
 			 .dup = 100,
 			 .corrupt = 20,
+			 .ce = 50,
 			 .delay_ns = 10 * RILL_MS,
 			 .jitter_ns = 30 * RILL_MS};
 
@@ -486,6 +498,7 @@ static void tiny_transfers(void **state)
 			 .reorder = 200,
 			 .dup = 100,
 			 .corrupt = 20,
+			 .ce = 50,
 			 .delay_ns = 10 * RILL_MS,
 			 .jitter_ns = 30 * RILL_MS};
 
@@ -510,6 +523,9 @@ static void each_algorithm_fills_a_bottleneck(void **state)
 			e->env.cc = rill_tcp_cc_all[n / 2];
 			e->env.params.mtu = 1500;
 			e->env.params.no_window_scale = false;
+			e->env.params.no_sack = e->env.params.no_rack = false;
+			e->env.params.no_tlp = false;
+			e->env.params.mem_max = 0;
 			e->env.params.send_buffer = e->env.params.recv_buffer = 1 << 20;
 			rill_tcb_init(&e->tcb, &e->env, &local, &remote);
 		}

@@ -42,7 +42,11 @@ static void never_later_than_the_rto_7_2(void **state)
 	send_bytes(s, MSS); /* 22 + 200 ms would be beyond it */
 	expect_range(s, 0, 1);
 	expect_timer(s, 200 * RILL_MS);
-	assert_int_equal(s->e.env.stats.tlp_probes, 0);
+	expect_range(s, 0, 1);
+	assert_int_equal(s->e.env.stats.tlp_probes, 1);
+	assert_int_equal(s->e.env.stats.rtos, 0);
+	expect_timer(s, 200 * RILL_MS);
+	expect_range(s, 0, 1);
 	assert_int_equal(s->e.env.stats.rtos, 1);
 	script_free(s);
 }

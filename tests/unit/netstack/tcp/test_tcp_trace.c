@@ -224,6 +224,97 @@ static void every_event_has_a_name(void **state)
 	}
 }
 
+/* ---- what connections record ---- */
+
+static struct seen look_at(struct script *s, bool archived)
+{
+	struct seen seen = {0};
+
+	rill_tcp_trace_each(&s->e.env, archived, see, &seen);
+	return seen;
+}
+
+/* The events of a block, as names with a blank behind each. */
+static void expect_events(const struct rill_tcp_trace_block *t, const char *names)
+{
+	const struct rill_tcp_trace_record *r;
+	char text[512] = "";
+
+	for (uint32_t i = 0; (r = rill_tcp_trace_record(t, i)); i++) {
+		strcat(text, rill_tcp_event_name(r->event));
+		strcat(text, " ");
+	}
+	assert_string_equal(text, names);
+}
+
+static void transfer_without_trouble_records_nothing(void **state)
+{
+	struct script *s = script_established(MSS, 60000);
+
+	for (uint32_t i = 0; i < 20; i++) {
+		send_bytes(s, MSS);
+		expect(s, A | P, 1 + i * MSS, 1 + i * 100, MSS);
+		in(s, A | P, 1 + i * 100, 1 + (i + 1) * MSS, 60000, 100);
+		recv_bytes(s, 100);
+		pass(s, 100 * RILL_MS);
+		s->out_first = s->out_last;
+	}
+	rill_tcb_close(&s->e.tcb, &s->e.env, s->now);
+	out(s);
+	assert_null(s->e.env.trace);
+	script_free(s);
+}
+
+static void timeout_and_recovery(void **state)
+{
+	struct script *s = script_established(MSS, 60000);
+
+	s->e.env.params.no_tlp = true;
+	send_bytes(s, 100);
+	expect(s, A | P, 1, 1, 100);
+	pass(s, 300 * RILL_MS);
+	expect(s, A | P, 1, 1, 100);
+	assert_int_equal(look_at(s, true).blocks, 0);
+	expect_events(look_at(s, false).last, "rto rtx ");
+	in(s, A, 1, 101, 60000, 0);
+	assert_int_equal(look_at(s, true).blocks, 1);
+	expect_events(look_at(s, true).last, "rto rtx rto-over ");
+	in(s, R, 1, 0, 0, 0);
+	expect_state(s, RILL_TCP_CLOSED);
+	assert_int_equal(look_at(s, true).blocks, 2);
+	expect_events(look_at(s, true).last, "rto rtx rto-over reset-in ");
+	script_free(s);
+}
+
+static void closed_window(void **state)
+{
+	struct script *s = script_established(MSS, 60000);
+
+	in(s, A, 1, 1, 0, 0);
+	send_bytes(s, 100);
+	pass(s, 300 * RILL_MS);
+	in(s, A, 1, 1, 5000, 0);
+	assert_int_equal(look_at(s, true).blocks, 1);
+	expect_events(look_at(s, true).last, "zero-window probe window-open ");
+	s->out_first = s->out_last;
+	script_free(s);
+}
+
+static void given_up(void **state)
+{
+	struct script *s = script_new();
+
+	script_connect(s);
+	pass(s, 600 * RILL_SEC);
+	expect_state(s, RILL_TCP_CLOSED);
+	assert_int_equal(look_at(s, true).blocks, 1);
+	expect_events(look_at(s, true).last,
+		      "syn-resent syn-resent syn-resent syn-resent syn-resent syn-resent "
+		      "syn-resent timeout ");
+	s->out_first = s->out_last;
+	script_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +328,10 @@ int main(void)
 		cmocka_unit_test(long_silence_is_not_a_short_one),
 		cmocka_unit_test(can_be_off),
 		cmocka_unit_test(every_event_has_a_name),
+		cmocka_unit_test(transfer_without_trouble_records_nothing),
+		cmocka_unit_test(timeout_and_recovery),
+		cmocka_unit_test(closed_window),
+		cmocka_unit_test(given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
