@@ -3,6 +3,9 @@
 
 #include "netstack/tcp/fastopen.h"
 
+/* How long a peer whose cookie was refused may take to repeat it: some of its timeouts. */
+#define COOKIE_PATIENCE_NS (10 * RILL_SEC)
+
 void rill_acceptor_init(struct rill_acceptor *a, struct rill_core *core, uint16_t port,
 			const struct rill_conn_options *o, uint32_t backlog)
 {
@@ -277,6 +280,20 @@ static enum rill_drop take_syn(struct rill_acceptor *a, const struct rill_tcp_se
 	return drop;
 }
 
+/*
+ * Where the queue is full, no entry remembers the peer. Its later segments have no cookie to show,
+ * and must not be answered with a RST: it takes itself for connected, and repeats the first.
+ */
+static enum rill_drop by_cookie(struct rill_acceptor *a, const struct rill_tcp_syn *syn,
+				struct rill_tcp_seg *seg, struct rill_buf *b)
+{
+	enum rill_drop drop = complete(a, syn, seg, b);
+
+	if (drop != RILL_DROP_NONE)
+		a->cookies_wait_until = a->core->now_ns + COOKIE_PATIENCE_NS;
+	return drop;
+}
+
 enum rill_drop rill_acceptor_input(struct rill_acceptor *a, struct rill_tcp_seg *seg,
 				   struct rill_buf *b, const struct rill_tcb *old)
 {
@@ -289,7 +306,10 @@ enum rill_drop rill_acceptor_input(struct rill_acceptor *a, struct rill_tcp_seg 
 	if (e)
 		return half_open(a, e, seg, b);
 	if (rill_syncache_cookie(&core->syns, seg, core->now_ns, &syn))
-		return complete(a, &syn, seg, b);
+		return by_cookie(a, &syn, seg, b);
+	if (core->now_ns < a->cookies_wait_until &&
+	    (seg->flags & (RILL_TCP_SYN | RILL_TCP_RST | RILL_TCP_ACK)) == RILL_TCP_ACK)
+		return RILL_DROP_TCP_BACKLOG;
 	/* Who does not take early data gives no cookies. */
 	if (a->early_max == 0)
 		seg->opt.present &= (uint8_t)~RILL_TCP_OPT_FAST_OPEN;

@@ -24,7 +24,8 @@ struct rill_acceptor {
 	 */
 	uint32_t early_max;
 	uint32_t ready_count;
-	struct rill_list ready; /* connections by link, held by the queue */
+	uint64_t cookies_wait_until; /* peers with cookies were put off, and may come again */
+	struct rill_list ready;	     /* connections by link, held by the queue */
 };
 
 /* Begins to listen: the port is free. */

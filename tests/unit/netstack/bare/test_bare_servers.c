@@ -220,6 +220,45 @@ static void backlog_overflow_recovers(void **state)
 	world_close(&w);
 }
 
+/* Who was put off sends a FIN next, which shows no cookie: it was reset for that. */
+static void a_full_queue_reset_peers_with_cookies(void **state)
+{
+	struct world w;
+	unsigned taken = 0;
+	int l, fd[20], s;
+	char byte;
+
+	(void)state;
+	world_open(&w, &(struct world_options){.layer = RILL_STACK_L3});
+	core(&w)->env.params.syn_cookies_always = true;
+	l = world_listen(&w, 2);
+	for (unsigned i = 0; i < 20; i++) {
+		struct rill_addr to = w.addr[SERVER];
+
+		to.port = 80;
+		fd[i] = rill_stack_socket(client(&w), SOCK_STREAM);
+		assert_int_equal(rill_stack_connect(client(&w), fd[i], &to), -EINPROGRESS);
+	}
+	world_run(&w, 10 * RILL_MS);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(put(client(&w), fd[i], "x", 1), 1);
+		world_run(&w, 2 * RILL_MS);
+		assert_int_equal(rill_stack_shutdown(client(&w), fd[i], SHUT_WR), 0);
+	}
+	for (unsigned i = 0; i < 600 && taken < 20; i++) {
+		world_run(&w, 100 * RILL_MS);
+		s = rill_stack_accept(server(&w), l, NULL);
+		taken += s >= 0;
+	}
+	assert_int_equal(taken, 20);
+	world_run(&w, RILL_SEC);
+	for (s = 1; s <= 20; s++) {
+		assert_int_equal(get(server(&w), s, &byte, 1), 1);
+		assert_int_equal(get(server(&w), s, &byte, 1), 0);
+	}
+	world_close(&w);
+}
+
 /* 35,000 handshakes at once, whose peers repeat themselves; the queue is full nearly always. */
 static void thousands_through_one_listener(void **state)
 {
@@ -557,6 +596,7 @@ int main(void)
 		cmocka_unit_test(syn_flood_rfc4987),
 		cmocka_unit_test(flood_of_a_full_listener),
 		cmocka_unit_test(backlog_overflow_recovers),
+		cmocka_unit_test(a_full_queue_reset_peers_with_cookies),
 		cmocka_unit_test(thousands_through_one_listener),
 		cmocka_unit_test(deferred_accept),
 		cmocka_unit_test(limits_by_listener_and_network),
