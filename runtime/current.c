@@ -120,8 +120,11 @@ static RILL_NOINLINE uint64_t read_clock(struct rill_worker *w)
 
 	w->clock_word = rill_load_relaxed(&w->rt->clock);
 	w->clock_ns = rill_runtime_now(w->rt);
-	/* After the clock, so that what comes in between makes us late and not early. */
-	w->clock_cycles = rill_cycles();
+	/*
+	 * After the clock, so that what comes in between makes us late and not early; and a tick,
+	 * of which most may have passed already where they are long.
+	 */
+	w->clock_cycles = rill_cycles() + 1;
 	/*
 	 * A thousandth slower than it was measured, for the measurement is not exact and the clock
 	 * is being adjusted, by half of that at most: at the end of the span it is three quarters
@@ -133,7 +136,7 @@ static RILL_NOINLINE uint64_t read_clock(struct rill_worker *w)
 	w->clock_lag_ns = (w->clock_cycles - before) * 1000 / rill_cycles_per_us() + 1024;
 	if (w->clock_lag_ns > CLOCK_LAG_MAX_NS)
 		w->clock_span = 0; /* the next call reads again */
-	w->now_cycles = w->clock_cycles;
+	w->now_cycles = w->clock_cycles - 1;
 	return w->now_ns = w->clock_ns;
 }
 

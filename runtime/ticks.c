@@ -10,8 +10,12 @@
 #include "base/atomic.h"
 #include "base/clock.h"
 
-/* Two readings so far apart give the rate to some fifty millionths. */
+/*
+ * Two readings so far apart give the rate to some fifty millionths; further apart where a reading
+ * takes long, as under an emulator: each is uncertain by as much.
+ */
 #define BASE_NS UINT64_C(1000000)
+#define BASE_OF_UNCERTAINTY 8192
 
 #define PAIR_TRIES 8
 
@@ -19,11 +23,13 @@
 struct pair {
 	uint64_t cycles;
 	uint64_t ns;
+	uint64_t took_ns;
 };
 
 static pthread_once_t start_once = PTHREAD_ONCE_INIT;
 static pthread_once_t rate_once = PTHREAD_ONCE_INIT;
 static struct pair start;
+static uint64_t base_ns = BASE_NS;
 static bool usable;
 static RILL_ATOMIC(uint64_t) rate; /* ns per cycle, 32 binary places; 0: not measured */
 
@@ -40,7 +46,11 @@ static struct pair read_pair(void)
 
 		if (took < best) {
 			best = took;
-			p = (struct pair){.cycles = before + took / 2, .ns = ns};
+			p = (struct pair){
+				.cycles = before + took / 2,
+				.ns = ns,
+				.took_ns = took * 1000 / rill_cycles_per_us(),
+			};
 		}
 	}
 	return p;
@@ -61,6 +71,7 @@ static bool counter_is_invariant(void)
 static void take_start(void)
 {
 	start = read_pair();
+	base_ns = RILL_MAX(BASE_NS, start.took_ns * BASE_OF_UNCERTAINTY);
 	usable = counter_is_invariant();
 }
 
@@ -78,7 +89,7 @@ bool rill_ticks_usable(void)
 static void measure(void)
 {
 	rill_ticks_start();
-	while (rill_clock_mono() - start.ns < BASE_NS)
+	while (rill_clock_mono() - start.ns < base_ns)
 		rill_cpu_relax();
 	struct pair now = read_pair();
 	uint64_t cycles = now.cycles - start.cycles;
@@ -91,7 +102,7 @@ uint64_t rill_ticks_rate(void)
 {
 	uint64_t r = rill_load_relaxed(&rate);
 
-	if (RILL_LIKELY(r != 0) || !rill_ticks_usable() || rill_clock_mono() - start.ns < BASE_NS)
+	if (RILL_LIKELY(r != 0) || !rill_ticks_usable() || rill_clock_mono() - start.ns < base_ns)
 		return r;
 	pthread_once(&rate_once, measure);
 	return rill_load_relaxed(&rate);

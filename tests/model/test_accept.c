@@ -20,13 +20,10 @@ static struct rill_tcp conns[SHARDS];
 static unsigned accepted[SHARDS]; /* how often each was handed out */
 static unsigned aborted[SHARDS];
 
-static struct {
-	struct rill_listener l;
-	struct rill_listener_part parts[SHARDS];
-} memory RILL_CACHE_ALIGNED;
-
-RILL_STATIC_ASSERT(offsetof(typeof(memory), parts) == offsetof(struct rill_listener, parts),
-		   "the parts lie where the listener looks for them");
+/* A listener and its parts, one for each shard. */
+static _Alignas(RILL_CACHE_LINE) char memory[sizeof(struct rill_listener) +
+					     SHARDS * sizeof(struct rill_listener_part)];
+static struct rill_listener *const listener = (struct rill_listener *)(void *)memory;
 
 /* ---- neighbours ---- */
 
@@ -91,32 +88,32 @@ void rill_acceptor_fini(struct rill_acceptor *a)
 static void setup(void)
 {
 	rill_doubles_reset();
-	memset(&memory, 0, sizeof(memory));
+	memset(memory, 0, sizeof(memory));
 	memset(conns, 0, sizeof(conns));
 	memset(accepted, 0, sizeof(accepted));
 	memset(aborted, 0, sizeof(aborted));
 	net.shards = shards;
 	net.shard_count = SHARDS;
-	memory.l.net = &net;
-	rill_list_init(&memory.l.net_link);
-	rill_list_init(&memory.l.waiters);
+	listener->net = &net;
+	rill_list_init(&listener->net_link);
+	rill_list_init(&listener->waiters);
 	for (unsigned i = 0; i < SHARDS; i++) {
 		held[i] = (struct rill_spinlock){0};
 		shards[i].index = i;
 		shards[i].net = &net;
 		shards[i].wakes = (struct rill_wake_batch)RILL_WAKE_BATCH_INIT;
-		memory.parts[i].listener = &memory.l;
-		memory.parts[i].open = true;
-		rill_list_init(&memory.parts[i].acceptor.ready);
+		listener->parts[i].listener = listener;
+		listener->parts[i].open = true;
+		rill_list_init(&listener->parts[i].acceptor.ready);
 		rill_list_init(&conns[i].conn.link);
 		conns[i].conn.core = &shards[i].core;
 	}
-	rill_model_name(&memory, sizeof(memory), "listener");
+	rill_model_name(memory, sizeof(memory), "listener");
 }
 
 static void arrive_held(struct rill_shard *sh, void *arg)
 {
-	struct rill_listener_part *part = &memory.parts[sh->index];
+	struct rill_listener_part *part = &listener->parts[sh->index];
 
 	/* As the acceptor does, for a port that is no longer there. */
 	if (!part->open) {
@@ -141,7 +138,7 @@ static void arrive_1(void)
 static int accept_one(void)
 {
 	struct rill_tcp *t = NULL;
-	int r = rill_tcp_accept(&memory.l, &t);
+	int r = rill_tcp_accept(listener, &t);
 
 	if (r == 0)
 		accepted[t - conns]++;
@@ -172,20 +169,20 @@ static void wait_for_the_end(void)
 
 static void end(void)
 {
-	rill_listener_shutdown(&memory.l);
+	rill_listener_shutdown(listener);
 }
 
 /* Of each connection that arrived: handed out, queued, or aborted, and only one of them. */
 static void check(unsigned arrived)
 {
 	for (unsigned i = 0; i < arrived; i++) {
-		unsigned queued = memory.parts[i].acceptor.ready_count;
+		unsigned queued = listener->parts[i].acceptor.ready_count;
 
 		RILL_ASSERT_CMP(accepted[i] + aborted[i] + queued, ==, 1u);
-		RILL_ASSERT_CMP(rill_load_relaxed(&memory.parts[i].ready), ==, queued);
+		RILL_ASSERT_CMP(rill_load_relaxed(&listener->parts[i].ready), ==, queued);
 	}
-	RILL_ASSERT(rill_list_empty(&memory.l.waiters));
-	RILL_ASSERT_CMP(rill_load_relaxed(&memory.l.waiting), ==, 0u);
+	RILL_ASSERT(rill_list_empty(&listener->waiters));
+	RILL_ASSERT_CMP(rill_load_relaxed(&listener->waiting), ==, 0u);
 }
 
 static void check_0(void)
