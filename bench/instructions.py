@@ -54,8 +54,8 @@ def calls_in(profile, functions):
     with open(profile, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if named := re.match(r"c?fn=\((\d+)\)(?: (\S+))?", line):
-                # A name stands where its number comes first.
-                called = names.setdefault(named[1], named[2])
+                # A name stands where its number comes first; the link-time optimizer adds to it.
+                called = names.setdefault(named[1], named[2] and named[2].split(".")[0])
             elif counted := re.match(r"calls=(\d+)", line):
                 cost = int(next(lines).split()[-1])
                 if called in found:

@@ -7,6 +7,7 @@ import subprocess
 BENCH = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(BENCH)
 BUILD = os.environ.get("BENCH_BUILD", os.path.join(ROOT, "build-release"))
+PLAIN = BUILD + "-plain"
 TARGET = os.path.join(BENCH, "target")
 
 
