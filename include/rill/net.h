@@ -31,7 +31,10 @@ struct rill_net_options {
 	unsigned queues; /* NIC queues to open, one shard each; 0: as many as NIC and workers allow
 			  */
 	unsigned mtu;	 /* 0: the NIC's */
+	uint64_t drain_ns; /* see rill_net_close(); 0: RILL_NET_DRAIN_NS */
 };
+
+#define RILL_NET_DRAIN_NS (1 * RILL_SEC)
 
 /*
  * Opens the NIC and starts the stack on it; rt NULL: the caller's runtime. -EINVAL (bad spec or
@@ -51,8 +54,11 @@ RILL_API int rill_net_start(const struct rill_runtime_options *o,
 /* Text for the calling thread's last failed rill_net_open() or rill_net_start(). Never NULL. */
 RILL_API const char *rill_net_error(void);
 
-/* Resets what is still connected, closes the NIC. No socket of it may be in a call; all become
- * invalid. */
+/*
+ * Lets connections that were closed deliver what they have, and hear the peer's end, for drain_ns
+ * at most (a task that is cancelled does not wait). Then resets what is still connected, and closes
+ * the NIC. No socket of it may be in a call; all become invalid.
+ */
 RILL_API void rill_net_close(struct rill_net *net);
 
 RILL_API struct rill_ip rill_net_ip(const struct rill_net *net);

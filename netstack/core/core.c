@@ -155,6 +155,22 @@ static void abort_one(struct rill_conn *c, void *ctx)
 	rill_conn_abort(c);
 }
 
+static void count_closing(struct rill_conn *c, void *arg)
+{
+	unsigned *count = arg;
+
+	if (!c->held && !c->passive_open && c->tcb.state != RILL_TCP_TIME_WAIT)
+		(*count)++;
+}
+
+unsigned rill_core_count_closing(const struct rill_core *core)
+{
+	unsigned count = 0;
+
+	rill_flow_for_each(&core->flows, count_closing, &count);
+	return count;
+}
+
 void rill_core_abort_all(struct rill_core *core)
 {
 	rill_flow_for_each(&core->flows, abort_one, NULL);

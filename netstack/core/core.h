@@ -165,6 +165,8 @@ static inline uint64_t rill_core_next_deadline(const struct rill_core *core)
 	return RILL_MIN(next, rill_l3_next_deadline(&core->l3));
 }
 
+/* Connections that nobody holds any more and that are not over yet, TIME-WAIT aside. */
+unsigned rill_core_count_closing(const struct rill_core *core);
 /* Resets every connection. */
 void rill_core_abort_all(struct rill_core *core);
 

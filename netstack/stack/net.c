@@ -3,6 +3,7 @@
 #include "netstack/stack/net.h"
 
 #include <errno.h>
+#include <rill/time.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 #include "netstack/stack/listener.h"
 #include "netstack/stack/udp_port.h"
 #include "runtime/runtime.h"
+
+/* The first pause of a close that waits. */
+#define DRAIN_PAUSE_NS (RILL_MS / 4)
 
 static __thread char open_error[RILL_NIC_ERROR_LEN];
 
@@ -235,6 +239,7 @@ int rill_net_open(struct rill_runtime *rt, const struct rill_net_options *in,
 	}
 	net->rt = rt;
 	net->nic = open.nic;
+	net->drain_ns = o.drain_ns ? o.drain_ns : RILL_NET_DRAIN_NS;
 	rill_list_init(&net->listeners);
 	rill_list_init(&net->udps);
 	if (o.mtu && o.mtu < net->nic->mtu)
@@ -259,10 +264,43 @@ static void reset_all(struct rill_shard *sh, void *arg)
 	rill_core_abort_all(&sh->core);
 }
 
+static void count_closing(struct rill_shard *sh, void *arg)
+{
+	unsigned *count = arg;
+
+	*count += rill_core_count_closing(&sh->core);
+}
+
+/*
+ * What was sent before a connection was closed is owed to the peer (RFC 9293, 3.10.4), and this
+ * process is all there is to repeat it. Looked for ever less often: it takes a round trip, or long.
+ */
+static void *drain(void *arg)
+{
+	struct rill_net *net = arg;
+	uint64_t left = net->drain_ns, pause = DRAIN_PAUSE_NS;
+
+	while (left > 0) {
+		unsigned count = 0;
+
+		for (unsigned i = 0; i < net->shard_count; i++)
+			rill_shard_call(&net->shards[i], count_closing, &count);
+		pause = RILL_MIN(pause, left);
+		if (count == 0 || rill_sleep(pause) < 0)
+			break;
+		left -= pause;
+		pause *= 2;
+	}
+	return NULL;
+}
+
 void rill_net_close(struct rill_net *net)
 {
 	if (!net)
 		return;
+	/* A task of the runtime's drives it where the caller's thread is its only worker. */
+	if (rill_block_on(net->rt, drain, net, NULL) == -EDEADLK)
+		drain(net);
 	for (unsigned i = 0; i < net->shard_count; i++)
 		rill_shard_call(&net->shards[i], reset_all, NULL);
 	for (unsigned i = 0; i < net->shard_count; i++)

@@ -18,6 +18,7 @@ struct rill_net {
 	struct rill_runtime *rt;
 	struct rill_nic *nic;
 	struct rill_ip ip;
+	uint64_t drain_ns;
 	unsigned shard_count;
 	struct rill_shard *shards;
 	struct rill_steer steer;

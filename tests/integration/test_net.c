@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define DRAIN_BYTES (100 << 10)
+
 static struct rill_runtime *start(void)
 {
 	struct rill_runtime_options o = {RILL_OPTIONS(o), .workers = 2, .no_pin = true};
@@ -130,6 +132,53 @@ static void test_close_with_open_connections(void **state)
 	assert_int_equal(rill_runtime_destroy(lab.rt[LAB_SERVER]), 0);
 }
 
+/* What a closed connection has yet to send is sent, also where the interface closes right after. */
+static void *send_and_close(void *arg)
+{
+	struct rill_tcp **pair = arg;
+	static uint8_t data[DRAIN_BYTES];
+
+	lab_fill(7, 0, data, sizeof(data));
+	RILL_ASSERT_CMP(rill_tcp_send(pair[LAB_CLIENT], data, sizeof(data)), ==,
+			(ssize_t)sizeof(data));
+	rill_tcp_close(pair[LAB_CLIENT]);
+	return NULL;
+}
+
+static void *receive_to_the_end(void *arg)
+{
+	struct rill_tcp **pair = arg;
+	static uint8_t data[DRAIN_BYTES];
+	char more;
+
+	RILL_ASSERT_CMP(rill_tcp_recv_all(pair[LAB_SERVER], data, sizeof(data)), ==,
+			(ssize_t)sizeof(data));
+	RILL_ASSERT(lab_same(7, 0, data, sizeof(data)));
+	RILL_ASSERT_CMP(rill_tcp_recv(pair[LAB_SERVER], &more, 1), ==, 0);
+	rill_tcp_close(pair[LAB_SERVER]);
+	return NULL;
+}
+
+static void test_close_delivers_what_was_sent(void **state)
+{
+	const struct lab_options o = {.workers = 2, .queues = 1, .two_runtimes = true};
+	struct rill_tcp *pair[LAB_SIDES];
+	struct rill_task *receiver;
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab, &o);
+	lab_pair(&lab, NULL, pair);
+	receiver = lab_spawn(lab.rt[LAB_SERVER], receive_to_the_end, pair);
+	assert_int_equal(rill_block_on(lab.rt[LAB_CLIENT], send_and_close, pair, NULL), 0);
+	rill_net_close(lab.net[LAB_CLIENT]);
+	lab_join(receiver);
+	rill_net_close(lab.net[LAB_SERVER]);
+	rill_mem_hub_leave(lab.hub, lab.hub_port);
+	assert_int_equal(rill_runtime_destroy(lab.rt[LAB_SERVER]), 0);
+	assert_int_equal(rill_runtime_destroy(lab.rt[LAB_CLIENT]), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +186,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_open_and_close),
 		cmocka_unit_test(test_close_with_open_connections),
+		cmocka_unit_test(test_close_delivers_what_was_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
