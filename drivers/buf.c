@@ -60,9 +60,18 @@ uint32_t rill_buf_pool_reclaim(struct rill_buf_pool *p)
 	return p->available;
 }
 
+static bool has_free(struct rill_buf_pool *p)
+{
+	if (rill_buf_pool_reclaim(p) > 0)
+		return true;
+	if (p->refill)
+		p->refill(p);
+	return p->free != NULL;
+}
+
 struct rill_buf *rill_buf_alloc(struct rill_buf_pool *p)
 {
-	if (RILL_UNLIKELY(!p->free) && rill_buf_pool_reclaim(p) == 0) {
+	if (RILL_UNLIKELY(!p->free) && !has_free(p)) {
 		p->alloc_failures++;
 		return NULL;
 	}
@@ -90,15 +99,109 @@ static bool drop_ref(struct rill_buf *b)
 	return rill_fetch_sub_acq_rel(&b->refs, 1) == 1;
 }
 
+/* ---- pieces ---- */
+
+/* The list is at the end of the head's memory and grows downwards. */
+static struct rill_buf_seg *part_at(const struct rill_buf *b, unsigned i)
+{
+	uintptr_t end = (uintptr_t)b->end & ~(uintptr_t)(sizeof(void *) - 1);
+
+	return (struct rill_buf_seg *)end - 1 - i;
+}
+
+bool rill_buf_add_part(struct rill_buf *b, struct rill_buf *buf, uint8_t *data, uint32_t len)
+{
+	struct rill_buf_meta *m = rill_buf_meta(b);
+
+	RILL_DEBUG_ASSERT((b->flags & RILL_BUF_CHAIN) == 0);
+	if ((b->flags & RILL_BUF_PARTS) == 0) {
+		b->flags |= RILL_BUF_PARTS;
+		m->part_count = 0;
+		m->part_bytes = 0;
+	}
+	struct rill_buf_seg *part = part_at(b, m->part_count);
+
+	if (m->part_count + 1 == RILL_BUF_SEGS_MAX || (uint8_t *)part < b->data + b->len)
+		return false;
+	rill_buf_get(buf);
+	*part = (struct rill_buf_seg){buf, data, len};
+	m->part_count++;
+	m->part_bytes += len;
+	return true;
+}
+
+unsigned rill_buf_segs(struct rill_buf *b, struct rill_buf_seg *segs, unsigned max)
+{
+	unsigned n = 1;
+
+	segs[0] = (struct rill_buf_seg){b, b->data, b->len};
+	if (b->flags & RILL_BUF_PARTS) {
+		for (unsigned i = 0; i < rill_buf_meta(b)->part_count; i++) {
+			if (n == max)
+				return 0;
+			segs[n++] = *part_at(b, i);
+		}
+	}
+	if (b->flags & RILL_BUF_CHAIN) {
+		for (struct rill_buf *p = b->next; p; p = p->next) {
+			if (n == max)
+				return 0;
+			segs[n++] = (struct rill_buf_seg){p, p->data, p->len};
+		}
+	}
+	return n;
+}
+
+uint32_t rill_buf_frame_len(const struct rill_buf *b)
+{
+	uint32_t len = b->len;
+
+	if (b->flags & RILL_BUF_PARTS)
+		len += rill_buf_meta((struct rill_buf *)b)->part_bytes;
+	if (b->flags & RILL_BUF_CHAIN)
+		for (const struct rill_buf *p = b->next; p; p = p->next)
+			len += p->len;
+	return len;
+}
+
+/* The last reference to a frame's head is gone: its pieces' go with it. */
+static RILL_NOINLINE void put_pieces(struct rill_buf *b)
+{
+	if (b->flags & RILL_BUF_PARTS)
+		for (unsigned i = 0; i < rill_buf_meta(b)->part_count; i++)
+			rill_buf_put(part_at(b, i)->buf);
+	if (b->flags & RILL_BUF_CHAIN) {
+		for (struct rill_buf *p = b->next, *next; p; p = next) {
+			next = p->next;
+			rill_buf_put(p);
+		}
+	}
+	b->flags = 0;
+}
+
+/* ---- giving back ---- */
+
+static inline void free_begin(struct rill_buf *b)
+{
+	if (RILL_UNLIKELY(b->flags & (RILL_BUF_PARTS | RILL_BUF_CHAIN)))
+		put_pieces(b);
+	/* So that one put too many is noticed; nobody else looks at a free buffer. */
+	rill_store_relaxed(&b->refs, 0);
+}
+
 void rill_buf_put(struct rill_buf *b)
 {
 	if (!b || !drop_ref(b))
 		return;
 	struct rill_buf_pool *p = b->pool;
+
+	free_begin(b);
+	if (RILL_UNLIKELY(p->release)) {
+		p->release(b);
+		return;
+	}
 	struct rill_buf *head = rill_load_relaxed(&p->returned);
 
-	/* So that one put too many is noticed; nobody else looks at a free buffer. */
-	rill_store_relaxed(&b->refs, 0);
 	do {
 		b->next = head;
 		/* release: pairs with the acquire in rill_buf_pool_reclaim() */
@@ -115,7 +218,11 @@ void rill_buf_put_owner(struct rill_buf_pool *owner, struct rill_buf *b)
 	}
 	if (!drop_ref(b))
 		return;
-	rill_store_relaxed(&b->refs, 0);
+	free_begin(b);
+	if (RILL_UNLIKELY(owner->release)) {
+		owner->release(b);
+		return;
+	}
 	b->next = owner->free;
 	owner->free = b;
 	owner->available++;

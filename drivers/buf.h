@@ -35,6 +35,29 @@ enum rill_buf_flags {
 	 * whose caps say so.
 	 */
 	RILL_BUF_CSUM_PARTIAL = 2,
+	/*
+	 * Frames of several pieces; drivers read them with rill_buf_segs() and otherwise need not
+	 * know which kind it is.
+	 * CHAIN: next, and so on to NULL, are the rest of the frame, each with one reference of its
+	 * own. What is received, and what is passed on.
+	 * PARTS: the rest are bytes of others' buffers (the send queue's, the caller's memory),
+	 * which are listed in the tail of this one, see rill_buf_add_part(). Transmit only. Never
+	 * both. To a NIC only where its caps have RILL_NIC_TX_SEGS.
+	 */
+	RILL_BUF_CHAIN = 4,
+	RILL_BUF_PARTS = 8,
+	/* The fields of rill_buf_meta() that say something. */
+	RILL_BUF_HASH = 16, /* receive: hash */
+	RILL_BUF_VLAN =
+		32, /* vlan_tci. Receive: the NIC took the tag out; transmit: it puts it in */
+	/*
+	 * gso_size and header_len: TCP or UDP payload in units of gso_size behind one header.
+	 * Transmit: to be cut into frames; with CSUM_PARTIAL. Receive: was merged from such.
+	 */
+	RILL_BUF_GSO = 64,
+	RILL_BUF_HW_TIME = 128, /* receive: time_ns is by the NIC's clock, not by rill's */
+	RILL_BUF_TX_AT = 256,	/* transmit: not before tx_at_ns, by the NIC's clock */
+	RILL_BUF_TX_TIME = 512, /* transmit: the NIC's time of sending is wanted */
 };
 
 struct rill_buf {
@@ -52,6 +75,26 @@ struct rill_buf {
 	uint64_t time_ns;     /* when it was received, or last sent */
 	uint64_t cookie[8];   /* of whoever holds the buffer: TCP keeps sequence numbers here */
 };
+
+/*
+ * What a NIC and the stack tell one another about a frame. It lies in the cookie: valid from
+ * rx_burst until the buffer's first holder writes there, and in what is given to tx_burst, where
+ * the buffer is the sender's alone. Which fields hold anything is in flags.
+ */
+struct rill_buf_meta {
+	uint32_t hash;
+	uint16_t vlan_tci;
+	uint16_t gso_size;   /* payload bytes of each frame */
+	uint16_t header_len; /* bytes in front of the payload, from data */
+	uint16_t part_count; /* PARTS */
+	uint32_t part_bytes; /* PARTS: all that they have */
+	uint64_t tx_at_ns;
+};
+
+static inline struct rill_buf_meta *rill_buf_meta(struct rill_buf *b)
+{
+	return (struct rill_buf_meta *)(void *)b->cookie;
+}
 
 #define RILL_BUF_HEADER_SIZE 128
 RILL_STATIC_ASSERT(sizeof(struct rill_buf) <= RILL_BUF_HEADER_SIZE, "the header has its place");
@@ -71,6 +114,16 @@ struct rill_buf_pool {
 	uint64_t alloc_failures;
 	void *memory; /* what the creator has to free */
 	size_t memory_len;
+	/*
+	 * Pools whose buffers are not their own (an rte_mempool's, a caller's memory). Both may be
+	 * NULL. refill: the owner's list is empty; puts more on it, or not. release: instead of
+	 * going back to a list; from any thread.
+	 */
+	void (*refill)(struct rill_buf_pool *p);
+	void (*release)(struct rill_buf *b);
+	/* Buffers of pools with the same, not NULL, can be given to one another's NICs as they are.
+	 */
+	const void *shared;
 };
 
 /*
@@ -145,6 +198,29 @@ static inline uint8_t *rill_buf_append(struct rill_buf *b, uint32_t n)
 	b->len += n;
 	return tail;
 }
+
+/* ---- frames of several pieces ---- */
+
+/* One piece of a frame: len bytes at data, which belong to buf. */
+struct rill_buf_seg {
+	struct rill_buf *buf;
+	uint8_t *data;
+	uint32_t len;
+};
+
+/* Pieces of a frame at most: what every NIC with RILL_NIC_TX_SEGS takes. */
+#define RILL_BUF_SEGS_MAX 48
+
+/*
+ * Adds bytes of buf to the frame that b begins, which becomes (or is) one of PARTS and is the
+ * caller's alone: takes a reference of its own, which goes with b's last. False: no room for one
+ * more, or RILL_BUF_SEGS_MAX reached. Nothing may be appended to b afterwards.
+ */
+bool rill_buf_add_part(struct rill_buf *b, struct rill_buf *buf, uint8_t *data, uint32_t len);
+/* The pieces of the frame, b's own bytes first; 0: there are more than max. */
+unsigned rill_buf_segs(struct rill_buf *b, struct rill_buf_seg *segs, unsigned max);
+/* Bytes of the whole frame. */
+uint32_t rill_buf_frame_len(const struct rill_buf *b);
 
 /* A FIFO of buffers, linked by next. */
 struct rill_buf_queue {

@@ -17,6 +17,18 @@ struct rill_nic_queue;
 enum rill_nic_caps {
 	RILL_NIC_RX_CSUM = 1, /* received buffers may carry RILL_BUF_CSUM_OK */
 	RILL_NIC_TX_CSUM = 2, /* RILL_BUF_CSUM_PARTIAL is honoured */
+	RILL_NIC_TX_SEGS = 4, /* frames of several pieces, RILL_BUF_SEGS_MAX at least */
+	RILL_NIC_TX_TSO = 8, /* RILL_BUF_GSO of TCP, gso_max bytes at most; with TX_CSUM, TX_SEGS */
+	RILL_NIC_TX_USO = 16,  /* the same of UDP */
+	RILL_NIC_RX_SEGS = 32, /* received frames may have several pieces (RILL_BUF_CHAIN) */
+	RILL_NIC_RX_LRO = 64,  /* received frames may be RILL_BUF_GSO, with CSUM_OK */
+	RILL_NIC_RX_HASH = 128,
+	RILL_NIC_RX_VLAN = 256,
+	RILL_NIC_TX_VLAN = 512,
+	RILL_NIC_RX_TIME = 1024, /* RILL_BUF_HW_TIME on some frames; on all: RX_TIME_ALL */
+	RILL_NIC_RX_TIME_ALL = 2048,
+	RILL_NIC_TX_TIME = 4096, /* see tx_times */
+	RILL_NIC_TX_AT = 8192,
 };
 
 #define RILL_NIC_QUEUES_MAX 64
@@ -33,6 +45,32 @@ struct rill_nic_stats {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	uint64_t rx_dropped; /* lost before rill saw them: ring full, no buffer */
 	uint64_t tx_dropped; /* the NIC refused them for good */
+};
+
+/* The state of the link and what may change with it. */
+struct rill_nic_link {
+	bool up;
+	bool gone; /* the NIC itself: for good. Bursts find and take nothing */
+	uint16_t mtu;
+	uint32_t mbit; /* 0: not known */
+	uint8_t mac[6];
+};
+
+/* How the NIC spreads what it receives over its queues: Toeplitz with this key and table. */
+struct rill_nic_rss {
+	uint8_t key[64];
+	unsigned key_len;
+	uint16_t table[1024]; /* queue by hash & (table_len - 1) */
+	unsigned table_len;   /* 0: the NIC does not tell */
+	bool hashes_ports_tcp, hashes_ports_udp;
+};
+
+/* One line of "rill caps": what was tried, and how it came out. */
+struct rill_nic_fact {
+	char name[24];	  /* "tx-checksum", "zero-copy", "rx-hash" */
+	bool claimed;	  /* by the kernel, the PMD, ... */
+	int tried;	  /* 1: works; 0: was not tried; negative errno: does not */
+	char detail[120]; /* for people; how it was tried, or what to do about it */
 };
 
 struct rill_nic_queue {
@@ -59,8 +97,8 @@ struct rill_driver {
 	unsigned (*rx_burst)(struct rill_nic_queue *q, struct rill_buf **bufs, unsigned n);
 	/*
 	 * Queues packets; takes over one reference of each that it accepted (the first so many). A
-	 * buffer of another pool is copied. A buffer may have other references: it is only read.
-	 * tx_flush makes the NIC start on them.
+	 * buffer of another pool is copied, unless the pools' shared says that it need not be. A
+	 * buffer may have other references: it is only read. tx_flush makes the NIC start on them.
 	 */
 	unsigned (*tx_burst)(struct rill_nic_queue *q, struct rill_buf **bufs, unsigned n);
 	void (*tx_flush)(struct rill_nic_queue *q);
@@ -95,6 +133,25 @@ struct rill_driver {
 	int (*flow_del)(struct rill_nic *nic, const struct rill_flow_rule *rule);
 	/* Adds what the kernel or the other end knows (rx_dropped) to *stats. Optional. */
 	void (*stats)(struct rill_nic_queue *q, struct rill_nic_stats *stats);
+	/*
+	 * The link now. Optional: NULL for NICs that are always up. Cheap enough for ten times a
+	 * second; any thread, serialised by the caller.
+	 */
+	void (*link)(struct rill_nic *nic, struct rill_nic_link *ret_link);
+	/* Asks the NIC itself. -EOPNOTSUPP: it does not tell. Optional. At start, and after a link
+	 * change. */
+	int (*rss)(struct rill_nic *nic, struct rill_nic_rss *ret_rss);
+	/* Tries everything that this driver knows of on a NIC just opened and not in use: how many
+	 * facts. Optional. */
+	unsigned (*try_caps)(struct rill_nic *nic, struct rill_nic_fact *facts, unsigned max);
+	/* The driver's own counters by name, of the whole NIC. Optional. */
+	void (*counters)(struct rill_nic *nic,
+			 void (*each)(const char *name, uint64_t value, void *ctx), void *ctx);
+	/* Times (NIC's clock) of frames sent with RILL_BUF_TX_TIME, in order of sending; how many.
+	 * Optional, with RILL_NIC_TX_TIME. */
+	unsigned (*tx_times)(struct rill_nic_queue *q, uint64_t *times_ns, unsigned max);
+	/* The NIC's clock in ns. Optional. */
+	int (*clock)(struct rill_nic *nic, uint64_t *ret_ns);
 };
 
 /* The head of each driver's own struct. */
@@ -104,7 +161,8 @@ struct rill_nic {
 	struct rill_nic_queue *queues[RILL_NIC_QUEUES_MAX];
 	uint8_t mac[6];
 	uint16_t mtu;	    /* of the layer above Ethernet */
-	uint32_t caps;	    /* enum rill_nic_caps */
+	uint32_t caps;	    /* enum rill_nic_caps: tried, where that is possible */
+	uint32_t gso_max;   /* with TX_TSO or TX_USO: bytes of a frame before it is cut */
 	char describe[160]; /* for people: how it really runs */
 };
 
