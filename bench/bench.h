@@ -67,5 +67,6 @@ extern const struct bench bench_channels[];
 extern const struct bench bench_net[];
 extern const struct bench bench_stream[];
 extern const struct bench bench_conns[];
+extern const struct bench bench_files[];
 
 #endif

@@ -5,6 +5,7 @@ import functools
 import os
 import subprocess
 
+import fio
 import instructions
 import programs
 import trace_cost
@@ -16,7 +17,7 @@ RUN_WITHIN_S = 120
 # How the README calls them.
 PEER_NAMES = {"tokio": "Tokio", "go": "Go", "boost": "Boost.Fiber", "boost_context": "Boost.Context",
               "lwip": "lwIP raw API", "kernel": "the kernel's TCP",
-              "few": "rill, 100 connections"}
+              "fio": "fio (io_uring)", "few": "rill, 100 connections"}
 PROGRAMS = {
     "rill": built("rill-bench"),
     "tokio": [os.path.join(TARGET, "tokio/release/tokio-peer")],
@@ -145,6 +146,12 @@ BENCHES = [
     Bench("sleep_100k_spin", peers=same("sleep_100k", "tokio", "go"), **LATENESS),
     Bench("task_rss", peers=same("task_rss", "tokio", "go"), unit="B"),
     Bench("idle_cpu", unit="%", workers=2),
+    Bench("fs_rand4k", peers={"fio": lambda: fio.fio("randread", 4096, 64, False), **same("fs_rand4k", "tokio")}),
+    Bench("fs_rand4k_direct", peers={"fio": lambda: fio.fio("randread", 4096, 64, True)}),
+    Bench("fs_seq_read", peers={"fio": lambda: fio.fio("read", 131072, 1, False), **same("fs_seq_read", "tokio")}),
+    Bench("fs_seq_write", peers={"fio": lambda: fio.fio("write", 131072, 1, False), **same("fs_seq_write", "tokio")}),
+    Bench("fs_open_stat_close"),
+    Bench("fs_create_10k"),
     Bench("udp_echo_mem", peers={"lwip": "udp"}),
     Bench("tcp_rr_mem", peers={"lwip": "tcp"}),
     Bench("tcp_bulk_mem", peers={"lwip": "bulk"}),

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/ring.h"
+
 #define UNPARKED (UINT32_C(1) << 16)
 #define SEARCHING_MASK (UNPARKED - 1)
 
@@ -245,7 +247,7 @@ static bool jump_paused_clock(struct rill_worker *w, struct pollfd *set, unsigne
 	bool busy = rt->blocking.jobs > 0;
 
 	pthread_mutex_unlock(&rt->blocking.lock);
-	if (busy)
+	if (busy || rill_ring_busy(w))
 		return false;
 	/* What has come already belongs to the time before the jump. */
 	if (woken_already(w, set, n))

@@ -86,8 +86,17 @@ static int print_histogram(const struct rill_runtime *rt, enum rill_histogram_ki
 	return 0;
 }
 
-/* One family of every poller that has it; false when none has. */
-static bool print_family(struct rill_runtime *rt, FILE *out, unsigned family)
+static const struct rill_poller_ops *ops_at(struct rill_runtime *rt, unsigned slot)
+{
+	/* acquire: pairs with rill_poller_add() */
+	const struct rill_poller *p = rill_load_acquire(&rt->pollers[slot]);
+
+	return p ? p->ops : NULL;
+}
+
+/* One family of every poller of a kind; false when none has it. */
+static bool print_family(struct rill_runtime *rt, FILE *out, const struct rill_poller_ops *kind,
+			 unsigned family)
 {
 	bool header = true;
 	bool any = false;
@@ -96,7 +105,7 @@ static bool print_family(struct rill_runtime *rt, FILE *out, unsigned family)
 		/* acquire: pairs with rill_poller_add() */
 		struct rill_poller *p = rill_load_acquire(&rt->pollers[i]);
 
-		if (!p || !p->ops->print_family || !p->ops->print_family(p, out, family, header))
+		if (!p || p->ops != kind || !kind->print_family(p, out, family, header))
 			continue;
 		header = false;
 		any = true;
@@ -108,8 +117,17 @@ void rill_metrics_print_pollers(struct rill_runtime *rt, FILE *out)
 {
 	/* Held so that no poller goes away while it prints. */
 	pthread_mutex_lock(&rt->poller_lock);
-	for (unsigned family = 0; print_family(rt, out, family); family++)
-		;
+	for (unsigned i = 0; i < rill_load_relaxed(&rt->poller_count); i++) {
+		const struct rill_poller_ops *kind = ops_at(rt, i);
+		unsigned first = 0;
+
+		while (first < i && ops_at(rt, first) != kind)
+			first++;
+		if (!kind || !kind->print_family || first < i)
+			continue;
+		for (unsigned family = 0; print_family(rt, out, kind, family); family++)
+			;
+	}
 	pthread_mutex_unlock(&rt->poller_lock);
 }
 

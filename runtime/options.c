@@ -24,6 +24,8 @@
 #define HISTOGRAM_PRECISION_DEFAULT 2
 #define HISTOGRAM_PRECISION_MAX 6
 #define TRACE_RECORDS_DEFAULT 4096
+#define RING_ENTRIES_DEFAULT 256u
+#define RING_ENTRIES_MAX 32768u
 #define TRACE_RECORDS_MIN 64
 #define TRACE_RECORDS_MAX (1u << 20)
 
@@ -286,6 +288,16 @@ static int fill_histogram(const char *field, struct rill_histogram_options *h)
 	return 0;
 }
 
+static int fill_ring(struct rill_runtime_options *o)
+{
+	if (o->ring_entries == 0)
+		o->ring_entries = RING_ENTRIES_DEFAULT;
+	if (o->ring_entries > RING_ENTRIES_MAX)
+		return rill_options_fail("ring_entries is %u: at most %u, or 0 for %u",
+					 o->ring_entries, RING_ENTRIES_MAX, RING_ENTRIES_DEFAULT);
+	return 0;
+}
+
 static int fill_trace(struct rill_runtime_options *o)
 {
 	unsigned n = TRACE_RECORDS_MIN;
@@ -342,6 +354,8 @@ int rill_options_fill(struct rill_runtime_options *o, const struct rill_runtime_
 		r = fill_histogram("latency_histogram", &new.latency_histogram);
 	if (r == 0)
 		r = fill_trace(&new);
+	if (r == 0)
+		r = fill_ring(&new);
 	/* last: it allocates */
 	if (r == 0)
 		r = fill_cpus(&new);

@@ -5,7 +5,7 @@
 
 #include "runtime/runtime.h"
 
-int rill_poller_add(struct rill_runtime *rt, struct rill_poller *p)
+static int add(struct rill_runtime *rt, struct rill_poller *p, int home)
 {
 	int r = -ENOSPC;
 
@@ -14,7 +14,7 @@ int rill_poller_add(struct rill_runtime *rt, struct rill_poller *p)
 		if (rill_load_relaxed(&rt->pollers[i]))
 			continue;
 		p->rt = rt;
-		p->home = i % rt->worker_count;
+		p->home = home < 0 ? i % rt->worker_count : (unsigned)home;
 		p->deadline_ns = UINT64_MAX;
 		/* release: pairs with the acquires of the workers; seq_cst count after it */
 		rill_store_release(&rt->pollers[i], p);
@@ -28,6 +28,16 @@ int rill_poller_add(struct rill_runtime *rt, struct rill_poller *p)
 	if (r == 0)
 		rill_idle_kick(&rt->workers[p->home]);
 	return r;
+}
+
+int rill_poller_add(struct rill_runtime *rt, struct rill_poller *p)
+{
+	return add(rt, p, -1);
+}
+
+int rill_poller_add_at(struct rill_runtime *rt, struct rill_poller *p, unsigned home)
+{
+	return add(rt, p, (int)home);
 }
 
 void rill_poller_remove(struct rill_poller *p)

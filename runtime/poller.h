@@ -12,6 +12,7 @@
 
 #include "base/atomic.h"
 
+struct rill_dump_visitor;
 struct rill_poller;
 struct rill_runtime;
 
@@ -29,6 +30,11 @@ struct rill_poller_ops {
 	 * function print in turn, so that a family stays together. Optional. Any thread.
 	 */
 	bool (*print_family)(struct rill_poller *p, FILE *out, unsigned family, bool header);
+	/*
+	 * Calls v->trouble for what it has, holding nothing. -EBUSY: somebody else kept it for
+	 * 20 ms; -ENOMEM. Optional. Any thread.
+	 */
+	int (*visit_troubles)(struct rill_poller *p, const struct rill_dump_visitor *v);
 };
 
 struct rill_poller {
@@ -44,6 +50,9 @@ struct rill_poller {
 
 /* Gives p a home, in turn, and has it polled from now on. -ENOSPC. */
 int rill_poller_add(struct rill_runtime *rt, struct rill_poller *p);
+
+/* The same, for one whose home is a certain worker. */
+int rill_poller_add_at(struct rill_runtime *rt, struct rill_poller *p, unsigned home);
 
 /* Takes p away and waits until no worker can be in it any more. Not from inside poll(). */
 void rill_poller_remove(struct rill_poller *p);

@@ -16,6 +16,7 @@
 #include "runtime/await.h"
 #include "runtime/crash.h"
 #include "runtime/options.h"
+#include "runtime/ring.h"
 #include "runtime/thread.h"
 
 static int worker_init(struct rill_runtime *rt, unsigned i)
@@ -44,6 +45,7 @@ static void workers_fini(struct rill_runtime *rt)
 	for (unsigned i = 0; i < rt->worker_count; i++) {
 		struct rill_worker *w = &rt->workers[i];
 
+		rill_ring_destroy(w->ring);
 		if (w->rt && w->wake_fd >= 0)
 			close(w->wake_fd);
 	}

@@ -91,9 +91,11 @@ struct rill_worker {
 	struct rill_worker_counters metrics; /* read by others; see metrics.h for the timers */
 	struct rill_worker_watch watch;	     /* see observe.h; read by others */
 	bool searching;
-	bool own_first; /* next time before the queue */
-	bool alone;	/* the runtime's only worker: nobody steals */
-	bool no_lifo;	/* an option */
+	bool own_first;		/* next time before the queue */
+	bool alone;		/* the runtime's only worker: nobody steals */
+	bool no_lifo;		/* an option */
+	bool no_ring;		/* there can be none here */
+	struct rill_ring *ring; /* NULL: nobody has asked for it yet */
 
 	/* Written by the owner, read by others. */
 	RILL_ATOMIC(uint64_t) beat RILL_CACHE_ALIGNED; /* grows with every turn */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "runtime/backtrace.h"
 #include "runtime/runtime.h"
 #include "runtime/ticks.h"
@@ -243,30 +244,13 @@ static int find_arrows(struct export *x)
 
 /* ---- printing ---- */
 
-/* The length of the UTF-8 sequence at s, or 0 when it is none. */
-static unsigned utf8_length(const unsigned char *s)
-{
-	unsigned n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-
-	if (n < 2)
-		return n;
-	for (unsigned i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	/* overlong, a surrogate, past the last */
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || s[0] > 0xf4 || (s[0] == 0xf4 && s[1] >= 0x90))
-		return 0;
-	return n;
-}
-
 static void print_string(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 
 	putc('"', out);
 	while (*s) {
-		unsigned n = utf8_length(s);
+		unsigned n = rill_utf8_length(s, 4);
 
 		if (n == 0)
 			fputs("\\ufffd", out);

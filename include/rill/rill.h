@@ -6,6 +6,7 @@
 #include <rill/addr.h>
 #include <rill/base.h>
 #include <rill/dump.h>
+#include <rill/fs.h>
 #include <rill/group.h>
 #include <rill/local.h>
 #include <rill/metrics.h>

@@ -120,6 +120,13 @@ struct rill_runtime_options {
 	struct rill_histogram_options latency_histogram; /* from wake to run */
 	enum rill_trace_level trace;
 	unsigned trace_records; /* kept per worker, rounded up to a power of two; 0: 4096 */
+	/*
+	 * Files and descriptors go by the blocking threads, as they do where the system has no
+	 * io_uring. RILL_IO_URING=off in the environment says the same for all runtimes.
+	 */
+	bool no_io_uring;
+	unsigned ring_entries; /* of each worker's submission queue, rounded up to a power of two;
+				  0: 256 */
 };
 
 /*

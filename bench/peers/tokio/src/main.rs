@@ -3,6 +3,7 @@
 //! reads the same variables. Each does the same work as its namesake there (../../../*.c).
 
 mod channels;
+mod files;
 mod locks;
 
 use std::future::Future;
@@ -481,6 +482,7 @@ fn main() {
     let name = args.first().map_or("", String::as_str);
     let number = |i: usize, otherwise| args.get(i).map_or(otherwise, |a| a.parse().unwrap());
     let rt = &runtime(number(1, 1), name.starts_with("time") || name.starts_with("sleep"));
+    let _files = name.starts_with("fs_").then(files::Files::new);
     let figures = match name {
         "switch" => inside(rt, switch),
         "yield" => inside(rt, yield_alone),
@@ -510,6 +512,11 @@ fn main() {
         "timer_live_1m" => in_task(rt, timer_live_1m()),
         "timeout_pingpong" => inside(rt, timeout_pingpong),
         "sleep_100k" => in_task(rt, sleep_100k()),
+        "fs_rand4k" => inside(rt, files::rand4k),
+        "fs_seq_read" => inside(rt, files::seq_read),
+        "fs_seq_write" => inside(rt, files::seq_write),
+        "fs_open_stat_close" => inside(rt, files::open_stat_close),
+        "fs_create_10k" => inside(rt, files::create_10k),
         "task_rss" => in_task(rt, task_rss(number(2, 100_000))),
         "idle_cpu" => idle_cpu(rt),
         _ => {
