@@ -2,7 +2,8 @@
 /*
  * Objects of one size in slabs, for one owner who serialises the calls: allocation is a pop, and
  * nothing is spent on a header. Memory comes from the owner's source and goes back there with
- * rill_slab_fini(); free objects are reused, youngest first (their cache lines are warm).
+ * rill_slab_fini(); free objects are reused, youngest first (their cache lines are warm). With many
+ * objects the chunks are huge pages, see huge.h.
  */
 #ifndef RILL_BASE_SLAB_H
 #define RILL_BASE_SLAB_H
@@ -25,7 +26,9 @@ struct rill_slab_chunk;
 
 struct rill_slab {
 	const struct rill_memory *memory;
-	void *free; /* linked by their first word */
+	void *free;  /* linked by their first word */
+	char *fresh; /* objects at the end of the newest chunk that nobody has had */
+	uint32_t fresh_count;
 	struct rill_slab_chunk *chunks;
 	uint32_t object_bytes; /* rounded up to 16 */
 	uint32_t used;	       /* objects handed out */

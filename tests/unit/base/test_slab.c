@@ -65,6 +65,37 @@ static void objects_are_apart_and_reused(void **state)
 	assert_int_equal(c.bytes, 0);
 }
 
+/* Past the first chunks they are huge pages, which are made when they are full. */
+static void many_objects(void **state)
+{
+	enum { MANY = 60000 };
+	uint32_t **p = calloc(MANY, sizeof(*p));
+	struct rill_slab s;
+
+	rill_slab_init(&s, &rill_memory_heap, 112, 0);
+	for (uint32_t i = 0; i < MANY; i++) {
+		p[i] = rill_slab_alloc(&s);
+		assert_non_null(p[i]);
+		p[i][0] = i;
+		p[i][112 / 4 - 1] = ~i;
+	}
+	for (uint32_t i = 0; i < MANY; i++) {
+		assert_int_equal(p[i][0], i);
+		assert_int_equal(p[i][112 / 4 - 1], ~i);
+	}
+	assert_int_equal(s.used, MANY);
+	assert_true(s.size >= MANY);
+	uint32_t size = s.size;
+
+	for (uint32_t i = 0; i < MANY; i++)
+		rill_slab_free(&s, p[i]);
+	for (uint32_t i = MANY; i-- > 0;)
+		assert_ptr_equal(rill_slab_alloc(&s), p[i]);
+	assert_int_equal(s.size, size);
+	rill_slab_fini(&s);
+	free(p);
+}
+
 static void bounds(void **state)
 {
 	struct counted c = {0};
@@ -94,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(objects_are_apart_and_reused),
+		cmocka_unit_test(many_objects),
 		cmocka_unit_test(bounds),
 	};
 
