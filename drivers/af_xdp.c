@@ -30,6 +30,7 @@
 #include "drivers/af_xdp_queue.h"
 #include "drivers/builtin.h"
 #include "drivers/netdev.h"
+#include "drivers/netdev_rss.h"
 #include "drivers/spec.h"
 
 #define RING_DEFAULT 2048
@@ -321,6 +322,11 @@ static int xdp_flow_del(struct rill_nic *nic, const struct rill_flow_rule *rule)
 	return rill_xdp_prog_del_rule(nic_of(nic)->prog, rule);
 }
 
+static int xdp_rss(struct rill_nic *nic, struct rill_nic_rss *ret_rss)
+{
+	return rill_netdev_rss(nic_of(nic)->name, ret_rss);
+}
+
 int rill_af_xdp_counters(struct rill_nic *nic, uint64_t ret_counters[RILL_XDP_REASON_COUNT])
 {
 	RILL_ASSERT(nic->driver == &rill_af_xdp_driver);
@@ -341,4 +347,5 @@ const struct rill_driver rill_af_xdp_driver = {
 	.flow_add = xdp_flow_add,
 	.flow_del = xdp_flow_del,
 	.stats = rill_xsk_stats,
+	.rss = xdp_rss,
 };

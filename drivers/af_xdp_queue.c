@@ -302,26 +302,22 @@ static uint32_t tx_pending(const struct rill_xsk_queue *q)
 	return *q->tx.producer - rill_load_acquire(q->tx.consumer);
 }
 
+/* Frames that the kernel sends in one call. */
+#define XSK_BATCH 32
+
 /*
- * Makes the kernel send. In copy mode one call sends a few dozen frames at most and then says
- * EAGAIN, so it takes several; it says EAGAIN, too, when it is out of memory or the NIC is busy,
- * and then the rest waits for the next flush.
+ * Has the kernel send what is queued. It sends some at a time and says EAGAIN as long as there are
+ * more; how far it is, it need not have said by then (before Linux 6.17 it hasn't). It says EAGAIN
+ * without memory, too: hence so many calls at most, and the rest waits for the next flush.
  */
 static void kick(struct rill_xsk_queue *q)
 {
-	uint32_t pending = tx_pending(q);
+	uint32_t calls = (tx_pending(q) + XSK_BATCH - 1) / XSK_BATCH;
 
-	while (pending && xsk_ring_prod__needs_wakeup(&q->tx)) {
-		if (sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
-			return;
-		if (errno != EAGAIN && errno != EBUSY && errno != ENOBUFS)
+	while (calls-- > 0 && xsk_ring_prod__needs_wakeup(&q->tx)) {
+		if (sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0 || errno != EAGAIN)
 			return;
 		complete(q);
-		uint32_t left = tx_pending(q);
-
-		if (left == pending)
-			return;
-		pending = left;
 	}
 }
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "drivers/buf.h"
 
+#include "base/huge.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PAGE_BYTES 4096
 
 void rill_buf_pool_add(struct rill_buf_pool *p, struct rill_buf *b, uint8_t *head, uint8_t *end)
 {
@@ -24,7 +28,9 @@ int rill_buf_pool_init_heap(struct rill_buf_pool *p, uint32_t count, uint32_t bu
 
 	memset(p, 0, sizeof(*p));
 	p->memory_len = stride * count;
-	p->memory = aligned_alloc(128, p->memory_len);
+	/* With a header on every page all of it is touched right now. */
+	p->memory = stride <= PAGE_BYTES ? rill_huge_alloc(128, p->memory_len)
+					 : aligned_alloc(128, p->memory_len);
 	if (!p->memory)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
@@ -78,6 +84,8 @@ struct rill_buf *rill_buf_alloc(struct rill_buf_pool *p)
 	struct rill_buf *b = p->free;
 
 	p->free = b->next;
+	/* The next one's: it may have been away for long. */
+	__builtin_prefetch(p->free, 1);
 	p->available--;
 	b->next = NULL;
 	b->data = b->head + RILL_BUF_HEADROOM;
@@ -112,20 +120,18 @@ static struct rill_buf_seg *part_at(const struct rill_buf *b, unsigned i)
 bool rill_buf_add_part(struct rill_buf *b, struct rill_buf *buf, uint8_t *data, uint32_t len)
 {
 	struct rill_buf_meta *m = rill_buf_meta(b);
+	unsigned count = b->flags & RILL_BUF_PARTS ? m->part_count : 0;
+	struct rill_buf_seg *part = part_at(b, count);
 
 	RILL_DEBUG_ASSERT((b->flags & RILL_BUF_CHAIN) == 0);
-	if ((b->flags & RILL_BUF_PARTS) == 0) {
-		b->flags |= RILL_BUF_PARTS;
-		m->part_count = 0;
-		m->part_bytes = 0;
-	}
-	struct rill_buf_seg *part = part_at(b, m->part_count);
-
-	if (m->part_count + 1 == RILL_BUF_SEGS_MAX || (uint8_t *)part < b->data + b->len)
+	if (count + 1 == RILL_BUF_SEGS_MAX || (uint8_t *)part < b->data + b->len)
 		return false;
+	if (count == 0)
+		m->part_bytes = 0;
+	b->flags |= RILL_BUF_PARTS;
 	rill_buf_get(buf);
 	*part = (struct rill_buf_seg){buf, data, len};
-	m->part_count++;
+	m->part_count = (uint16_t)(count + 1);
 	m->part_bytes += len;
 	return true;
 }

@@ -32,7 +32,8 @@ enum rill_buf_flags {
 	/*
 	 * Transmit: the 16-bit field at csum_start + csum_offset holds the pseudo-header sum (not
 	 * inverted), and the sum from csum_start to the end is for the NIC to fill in. Only on NICs
-	 * whose caps say so.
+	 * whose caps say so. Receive, with CSUM_OK: it is so already, for the frame came from a
+	 * sender in this machine's memory; whoever passes it on passes this on.
 	 */
 	RILL_BUF_CSUM_PARTIAL = 2,
 	/*

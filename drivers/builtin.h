@@ -6,8 +6,10 @@
 #include "drivers/driver.h"
 
 extern const struct rill_driver rill_mem_driver;
+extern const struct rill_driver rill_pcap_driver;
 extern const struct rill_driver rill_sim_driver;
 extern const struct rill_driver rill_tap_driver;
 extern const struct rill_driver rill_af_xdp_driver;
+extern const struct rill_driver rill_dpdk_driver; /* its module's front door, plugin.c */
 
 #endif

@@ -2,31 +2,23 @@
 #include "drivers/driver.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "drivers/builtin.h"
+#include "drivers/spec.h"
 
 const struct rill_driver *const rill_drivers[] = {
 	&rill_mem_driver,
-	&rill_sim_driver,
-	&rill_tap_driver,
+#ifdef RILL_HAVE_PCAP
+	&rill_pcap_driver,
+#endif
+	&rill_sim_driver,    &rill_tap_driver,
 #ifdef RILL_HAVE_AF_XDP
 	&rill_af_xdp_driver,
 #endif
-	NULL,
+	&rill_dpdk_driver,   NULL,
 };
-
-int rill_nic_fail(char *error, int err, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(error, RILL_NIC_ERROR_LEN, fmt, args);
-	va_end(args);
-	return err;
-}
 
 static const struct rill_driver *find_driver(const char *name, size_t len)
 {
@@ -47,8 +39,20 @@ static int fail_unknown(const char *spec, size_t name_len, char *error)
 		return rill_nic_fail(error, -ENOTSUP, "this build has no af_xdp driver: %s",
 				     RILL_NO_AF_XDP_WHY);
 #endif
+#ifndef RILL_HAVE_PCAP
+	if (name_len == 4 && memcmp(spec, "pcap", 4) == 0)
+		return rill_nic_fail(error, -ENOTSUP,
+				     "this build has no pcap driver: there was no libpcap");
+#endif
 	for (const struct rill_driver *const *d = rill_drivers; *d && at < sizeof(known); d++)
 		at += (size_t)snprintf(known + at, sizeof(known) - at, " %s", (*d)->name);
+	for (const struct rill_driver *const *d = rill_drivers; *d; d++)
+		if (rill_spec_near(spec, name_len, (*d)->name))
+			return rill_nic_fail(error, -EINVAL,
+					     "unknown NIC driver '%.*s': did you mean '%s:'? There "
+					     "are:%s",
+					     (int)RILL_MIN(name_len, (size_t)32), spec, (*d)->name,
+					     known);
 	return rill_nic_fail(
 		error, -EINVAL,
 		"unknown NIC driver '%.*s' in '%.64s': want driver:name, with one of:%s",

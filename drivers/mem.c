@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mem:NAME[,csum=software|offload][,loss=P][,dup=P][,reorder=P][,corrupt=P][,seed=N][,mtu=N]
- *     [,ring=N][,bufs=N]
+ *     [,ring=N][,bufs=N][,rss=mix|toeplitz|toeplitz16|sorted|nat|spray]
+ *     [,tell=queue|key|nothing][,rxhash=off|on][,queues=N]
  *
  * NICs in memory: all of one NAME in this process are ports of one switch. No privilege, no system
  * calls while the receiver is awake, one copy per frame. As with real NICs, a frame that finds the
@@ -28,6 +29,7 @@ struct mem_nic {
 	struct rill_mem_nic base;
 	struct rill_mem_impair_config impair;
 	uint64_t csum; /* enum mem_csum */
+	struct rill_mem_steer steer;
 };
 
 enum mem_csum {
@@ -63,8 +65,11 @@ static void deliver_to(struct mem_batch *batch, struct rill_mem_port *port,
 
 	if (count == 0)
 		return;
-	uint32_t hash = count > 1 ? rill_mem_steer_hash(b->data, b->len) : 0;
-	struct rill_mem_ring *ring = port->rings[rill_mem_steer_queue(hash, count)];
+	uint32_t hash = 0, queue = 0;
+
+	if (count > 1)
+		queue = rill_mem_spread_queue(&port->spread, count, b->data, b->len, &hash);
+	struct rill_mem_ring *ring = port->rings[queue];
 
 	if (ring != batch->ring) {
 		batch_end(batch);
@@ -75,8 +80,15 @@ static void deliver_to(struct mem_batch *batch, struct rill_mem_port *port,
 
 	if (!copy)
 		return;
-	if (b->flags & RILL_BUF_CSUM_PARTIAL)
-		copy->flags |= RILL_BUF_CSUM_OK;
+	if (b->flags & RILL_BUF_CSUM_PARTIAL) {
+		copy->flags |= RILL_BUF_CSUM_OK | RILL_BUF_CSUM_PARTIAL;
+		copy->csum_start = b->csum_start;
+		copy->csum_offset = b->csum_offset;
+	}
+	if (RILL_UNLIKELY(rill_mem_spread_tells_hash(&port->spread))) {
+		copy->flags |= RILL_BUF_HASH;
+		rill_buf_meta(copy)->hash = hash;
+	}
 	if (flip_bit != RILL_MEM_NO_FLIP)
 		copy->data[flip_bit / 8] ^= (uint8_t)(1u << flip_bit % 8);
 }
@@ -239,6 +251,7 @@ static int parse_spec(struct mem_nic *nic, const char *spec, char *ret_name, cha
 		{"reorder", RILL_SPEC_PROB, &im->reorder},
 		{"corrupt", RILL_SPEC_PROB, &im->corrupt},
 		{"seed", RILL_SPEC_UINT, &im->seed, 0, UINT64_MAX},
+		RILL_MEM_STEER_KEYS(&nic->steer),
 		RILL_MEM_NIC_KEYS(&nic->base),
 	};
 
@@ -260,6 +273,10 @@ static int mem_open(const char *spec, unsigned queues, struct rill_nic **ret_nic
 				    "mem: with csum=offload nobody would notice corrupt=");
 	if (nic->csum == CSUM_OFFLOAD)
 		nic->base.base.caps = RILL_NIC_RX_CSUM | RILL_NIC_TX_CSUM;
+	if (nic->steer.rxhash)
+		nic->base.base.caps |= RILL_NIC_RX_HASH;
+	if (nic->steer.queues)
+		queues = RILL_MIN(queues, (unsigned)nic->steer.queues);
 	if (!err)
 		err = rill_mem_nic_start(&nic->base, &rill_mem_kind, name, queues,
 					 sizeof(struct mem_queue), error);
@@ -271,12 +288,31 @@ static int mem_open(const char *spec, unsigned queues, struct rill_nic **ret_nic
 		mem_close(base);
 		return err;
 	}
+	rill_mem_spread_set(&nic->base.hub->ports[nic->base.port].spread, &nic->steer);
 	rill_mem_nic_up(&nic->base);
 	snprintf(base->describe, sizeof(base->describe), "mem:%s port %u%s, %u queue%s, mtu %u",
 		 name, nic->base.port, impaired(&nic->impair) ? " impaired" : "", queues,
 		 queues == 1 ? "" : "s", base->mtu);
 	*ret_nic = base;
 	return 0;
+}
+
+/* ---- where frames will come ---- */
+
+static const struct rill_mem_steer *steer_of(const struct rill_nic *base)
+{
+	return &RILL_CONTAINER_OF(base, const struct mem_nic, base.base)->steer;
+}
+
+static int mem_rx_queue_of(const struct rill_nic *base, uint8_t proto, const struct rill_addr *from,
+			   const struct rill_addr *to)
+{
+	return rill_mem_steer_told_queue(steer_of(base), base, proto, from, to);
+}
+
+static int mem_rss(struct rill_nic *base, struct rill_nic_rss *ret_rss)
+{
+	return rill_mem_steer_told_rss(steer_of(base), base, ret_rss);
 }
 
 const struct rill_driver rill_mem_driver = {
@@ -290,6 +326,7 @@ const struct rill_driver rill_mem_driver = {
 	.rx_arm = mem_rx_arm,
 	.rx_disarm = rill_mem_queue_disarm,
 	.rx_fd = rill_mem_queue_fd,
-	.rx_queue_of = rill_mem_steer_queue_of,
+	.rx_queue_of = mem_rx_queue_of,
+	.rss = mem_rss,
 	.stats = rill_mem_queue_stats,
 };

@@ -9,6 +9,7 @@
 
 #include "drivers/driver.h"
 #include "drivers/mem_ring.h"
+#include "drivers/mem_steer.h"
 #include "drivers/spec.h"
 
 #define RILL_MEM_PORTS_MAX 16u
@@ -18,6 +19,7 @@ struct rill_mem_port {
 	 * filled in. */
 	RILL_ATOMIC(uint32_t) queue_count;
 	bool taken; /* under the registry's lock */
+	struct rill_mem_spread spread; /* set before it is up */
 	struct rill_mem_ring *rings[RILL_NIC_QUEUES_MAX];
 };
 

@@ -90,6 +90,12 @@ static bool parse_value(const struct rill_spec_key *k, struct slice s)
 		if (!parse_choice(s, k->choices, &v))
 			return false;
 		break;
+	case RILL_SPEC_TEXT:
+		if (s.len == 0 || s.len >= k->max)
+			return false;
+		memcpy(k->text, s.at, s.len);
+		k->text[s.len] = 0;
+		return true;
 	default:
 		return false;
 	}
@@ -106,9 +112,70 @@ static void print_allowed(const struct rill_spec_key *k, char *buf, size_t len)
 		snprintf(buf, len, "a number from %" PRIu64 " to %" PRIu64, k->min, k->max);
 	if (k->type == RILL_SPEC_PROB)
 		snprintf(buf, len, "a probability from 0 to 1");
+	if (k->type == RILL_SPEC_TEXT)
+		snprintf(buf, len, "1 to %" PRIu64 " letters", k->max - 1);
 	for (size_t i = 0; k->type == RILL_SPEC_CHOICE && k->choices[i] && at < len; i++)
 		at += (size_t)snprintf(buf + at, len - at, "%s%s", i ? ", " : "one of ",
 				       k->choices[i]);
+}
+
+/* ---- did you mean ---- */
+
+#define WORD_MAX 31u
+
+unsigned rill_spec_distance(const char *a, size_t a_len, const char *b)
+{
+	unsigned d[WORD_MAX + 1][WORD_MAX + 1];
+	size_t n = RILL_MIN(a_len, (size_t)WORD_MAX), m = RILL_MIN(strlen(b), (size_t)WORD_MAX);
+
+	for (unsigned i = 0; i <= n; i++)
+		d[i][0] = i;
+	for (unsigned j = 0; j <= m; j++)
+		d[0][j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		for (size_t j = 1; j <= m; j++) {
+			unsigned other = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			unsigned best = RILL_MIN(d[i - 1][j], d[i][j - 1]) + 1;
+
+			d[i][j] = RILL_MIN(best, other);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d[i][j] = RILL_MIN(d[i][j], d[i - 2][j - 2] + 1);
+		}
+	}
+	return d[n][m];
+}
+
+bool rill_spec_near(const char *a, size_t a_len, const char *b)
+{
+	unsigned distance = rill_spec_distance(a, a_len, b);
+
+	/* Of short words nearly all are near. */
+	return distance > 0 && distance <= (a_len < 4 ? 1u : 2u) && distance < strlen(b);
+}
+
+/* The key that may be meant, or NULL. */
+static const char *nearest_key(struct slice key, const struct rill_spec_key *keys, size_t count)
+{
+	const char *best = NULL;
+	unsigned best_distance = UINT32_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned distance = rill_spec_distance(key.at, key.len, keys[i].key);
+
+		if (rill_spec_near(key.at, key.len, keys[i].key) && distance < best_distance) {
+			best = keys[i].key;
+			best_distance = distance;
+		}
+	}
+	return best;
+}
+
+static const char *nearest_choice(struct slice value, const struct rill_spec_key *k)
+{
+	for (size_t i = 0; k->type == RILL_SPEC_CHOICE && k->choices[i]; i++)
+		if (rill_spec_near(value.at, value.len, k->choices[i]))
+			return k->choices[i];
+	return NULL;
 }
 
 static int fail_key(const char *driver, struct slice key, const struct rill_spec_key *keys,
@@ -119,6 +186,12 @@ static int fail_key(const char *driver, struct slice key, const struct rill_spec
 
 	for (size_t i = 0; i < key_count && at < sizeof(known); i++)
 		at += (size_t)snprintf(known + at, sizeof(known) - at, " %s", keys[i].key);
+	const char *meant = nearest_key(key, keys, key_count);
+
+	if (meant)
+		return rill_nic_fail(
+			error, -EINVAL, "%s: unknown option '%.*s': did you mean '%s'? It takes:%s",
+			driver, (int)RILL_MIN(key.len, (size_t)32), key.at, meant, known);
 	return rill_nic_fail(error, -EINVAL, "%s: unknown option '%.*s'; it takes:%s", driver,
 			     (int)RILL_MIN(key.len, (size_t)32), key.at, known);
 }
@@ -128,7 +201,13 @@ static int fail_value(const char *driver, const struct rill_spec_key *k, struct 
 {
 	char allowed[96];
 
+	const char *meant = nearest_choice(value, k);
+
 	print_allowed(k, allowed, sizeof(allowed));
+	if (meant)
+		return rill_nic_fail(
+			error, -EINVAL, "%s: bad %s '%.*s': did you mean '%s'? It takes %s", driver,
+			k->key, (int)RILL_MIN(value.len, (size_t)32), value.at, meant, allowed);
 	return rill_nic_fail(error, -EINVAL, "%s: bad %s '%.*s': want %s", driver, k->key,
 			     (int)RILL_MIN(value.len, (size_t)32), value.at, allowed);
 }

@@ -1,43 +1,54 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tap:NAME[,mtu=N][,bufs=N]
+ * tap:NAME[,mtu=N][,bufs=N][,gso=on|off][,netns=NAME|PATH|new][,persist=on|off]
  *
  * The other end of a kernel interface: what the kernel sends on NAME, rill receives, and the other
- * way round. Checksums are left out in both directions (IFF_VNET_HDR), since no wire is in between.
- * One system call per frame: for trying out and for exchange with the kernel, not for speed.
+ * way round. Checksums are left out in both directions, since no wire is in between, and so is
+ * segmentation, but with gso=off (tap_vnet.h). One system call per frame: for trying out and for
+ * exchange with the kernel, not for speed.
  *
- * An interface that is not there is created, brought up, and goes with the NIC. One that is there
- * (ip tuntap add ... mode tap) is left as it is. The NIC's MAC is its own, not the interface's: the
- * two are ends of a cable.
+ * An interface that is not there is created, brought up, and goes with the NIC, unless persist=on.
+ * One that is there (ip tuntap add ... mode tap) is left as it is. The NIC's MAC is its own, not
+ * the interface's: the two are ends of a cable.
+ *
+ * netns: the interface is in that network namespace. netns=new makes one that goes with the NIC,
+ * inside a user namespace where that takes no privilege otherwise; describe says how to get in.
+ *
+ * With several queues the kernel sends what belongs to a flow to the queue that sent for it last,
+ * so that connections come home by themselves.
  */
 #include "drivers/builtin.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/uio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/rand.h"
 #include "drivers/netdev.h"
+#include "drivers/netns.h"
 #include "drivers/spec.h"
+#include "drivers/tap_vnet.h"
 
 #define ETH_LEN 14
 #define VLAN_LEN 4
 #define FRAME_OVERHEAD (ETH_LEN + 2 * VLAN_LEN)
 #define BUF_BYTES_MIN 2048u
 #define BUFS_DEFAULT 4096u
+#define NETNS_LEN 128
 
 struct tap_queue {
 	struct rill_nic_queue base;
 	struct rill_buf_pool pool;
 	int fd;
+	struct rill_tap_vnet vnet;
 };
 
 struct tap_nic {
@@ -45,7 +56,31 @@ struct tap_nic {
 	char name[RILL_SPEC_NAME_LEN];
 	uint64_t mtu; /* 0: the interface's */
 	uint64_t bufs;
-	bool created; /* by us, so ours to configure */
+	bool created;	       /* by us, so ours to configure */
+	uint64_t gso;	       /* enum tap_gso */
+	uint64_t persist;      /* enum tap_persist */
+	char netns[NETNS_LEN]; /* "": the caller's */
+	int control_fd;	       /* asks about the interface, in its network namespace */
+	int net_fd, user_fd;   /* the namespaces of netns=new; else -1 */
+	bool gone;
+};
+
+enum tap_gso {
+	GSO_ON,
+	GSO_OFF,
+};
+
+enum tap_persist {
+	PERSIST_OFF,
+	PERSIST_ON,
+	PERSIST_AS_IT_IS,
+};
+
+/* What is found out where the interface is. */
+struct tap_facts {
+	bool created;
+	uint16_t mtu;
+	uint32_t caps;
 };
 
 static struct tap_queue *queue_of(struct rill_nic_queue *q)
@@ -55,49 +90,20 @@ static struct tap_queue *queue_of(struct rill_nic_queue *q)
 
 /* ---- receive ---- */
 
-/* A frame in b, or 0: none, or one that is of no use (the pool is the caller's). */
-static bool read_frame(struct tap_queue *q, struct rill_buf *b, bool *ret_empty)
-{
-	struct virtio_net_hdr hdr;
-	struct iovec iov[2] = {{&hdr, sizeof(hdr)}, {b->data, rill_buf_tailroom(b)}};
-	ssize_t n = readv(q->fd, iov, 2);
-
-	*ret_empty = n < 0;
-	if (n < (ssize_t)sizeof(hdr) + ETH_LEN)
-		return false;
-	/* Segmentation was not offered, so this would be a kernel's mistake. */
-	if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		return false;
-	b->len = (uint32_t)n - sizeof(hdr);
-	/* NEEDS_CSUM: the sum was never computed, for the frame never left this machine's memory.
-	 */
-	if (hdr.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID))
-		b->flags |= RILL_BUF_CSUM_OK;
-	b->queue = q->base.index;
-	return true;
-}
-
 static unsigned tap_rx_burst(struct rill_nic_queue *base, struct rill_buf **bufs, unsigned n)
 {
 	struct tap_queue *q = queue_of(base);
 	unsigned count = 0;
 	uint64_t bytes = 0;
-	bool empty = false;
+	int err = 0;
 
-	while (count < n && !empty) {
-		struct rill_buf *b = rill_buf_alloc(&q->pool);
-
-		/* The kernel's queue keeps the rest. */
-		if (!b)
-			break;
-		if (read_frame(q, b, &empty)) {
-			bytes += b->len;
-			bufs[count++] = b;
-			continue;
-		}
-		if (!empty)
+	/* Without a buffer the kernel's queue keeps the rest. */
+	while (count < n && err != -EAGAIN && err != -ENOBUFS) {
+		err = rill_tap_vnet_read(&q->vnet, &bufs[count]);
+		if (!err)
+			bytes += rill_buf_frame_len(bufs[count++]);
+		else if (err == -EINVAL)
 			rill_counter_add(&base->stats.rx_dropped, 1);
-		rill_buf_put_owner(&q->pool, b);
 	}
 	rill_counter_add(&base->stats.rx_packets, count);
 	rill_counter_add(&base->stats.rx_bytes, bytes);
@@ -123,25 +129,18 @@ static int tap_rx_fd(struct rill_nic_queue *base)
 /* ---- transmit ---- */
 
 /* False: the kernel has no room now. */
-static bool write_frame(struct tap_queue *q, const struct rill_buf *b)
+static bool write_frame(struct tap_queue *q, struct rill_buf *b)
 {
-	struct virtio_net_hdr hdr = {.gso_type = VIRTIO_NET_HDR_GSO_NONE};
-	struct iovec iov[2] = {{&hdr, sizeof(hdr)}, {b->data, b->len}};
+	int err = rill_tap_vnet_write(&q->vnet, b);
 
-	if (b->flags & RILL_BUF_CSUM_PARTIAL) {
-		hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-		hdr.csum_start = b->csum_start;
-		hdr.csum_offset = b->csum_offset;
-	}
-	if (writev(q->fd, iov, 2) >= 0) {
-		rill_counter_add(&q->base.stats.tx_packets, 1);
-		rill_counter_add(&q->base.stats.tx_bytes, b->len);
+	if (err == -EAGAIN)
+		return false;
+	if (err) {
+		rill_counter_add(&q->base.stats.tx_dropped, 1);
 		return true;
 	}
-	if (errno == EAGAIN || errno == EINTR)
-		return false;
-	/* EIO: the interface is down. EINVAL: the kernel does not like the frame. */
-	rill_counter_add(&q->base.stats.tx_dropped, 1);
+	rill_counter_add(&q->base.stats.tx_packets, 1);
+	rill_counter_add(&q->base.stats.tx_bytes, rill_buf_frame_len(b));
 	return true;
 }
 
@@ -161,17 +160,33 @@ static void tap_tx_flush(struct rill_nic_queue *base)
 
 /* ---- open and close ---- */
 
+static struct tap_nic *nic_of(struct rill_nic *nic)
+{
+	return RILL_CONTAINER_OF(nic, struct tap_nic, base);
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 static void tap_close(struct rill_nic *base)
 {
+	struct tap_nic *nic = nic_of(base);
+
 	for (unsigned i = 0; i < base->queue_count; i++) {
 		struct tap_queue *q = queue_of(base->queues[i]);
 
-		if (q->fd >= 0)
-			close(q->fd);
+		close_fd(q->fd);
+		rill_tap_vnet_fini(&q->vnet);
 		rill_buf_pool_fini_heap(&q->pool);
 		free(q);
 	}
-	free(RILL_CONTAINER_OF(base, struct tap_nic, base));
+	close_fd(nic->control_fd);
+	close_fd(nic->net_fd);
+	close_fd(nic->user_fd);
+	free(nic);
 }
 
 static int fail_device(int err, char *error)
@@ -196,7 +211,7 @@ static int fail_attach(const struct tap_nic *nic, int err, char *error)
 		return rill_nic_fail(
 			error, err,
 			"tap:%s: not permitted: run with CAP_NET_ADMIN, or have it made for you: "
-			"ip tuntap add dev %s mode tap user $USER",
+			"ip tuntap add dev %s mode tap user $USER, or say netns=new",
 			name, name);
 	if (err == -EBUSY)
 		return rill_nic_fail(
@@ -220,15 +235,6 @@ static int attach(int fd, const char *name, int flags)
 	return ioctl(fd, TUNSETIFF, &ifr) < 0 ? -errno : 0;
 }
 
-static int configure(int fd)
-{
-	int hdr_len = sizeof(struct virtio_net_hdr);
-
-	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr_len) < 0 || ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM) < 0)
-		return -errno;
-	return 0;
-}
-
 static int queue_attach(struct tap_nic *nic, struct tap_queue *q, unsigned queues, char *error)
 {
 	q->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -240,21 +246,27 @@ static int queue_attach(struct tap_nic *nic, struct tap_queue *q, unsigned queue
 	if (err == -EINVAL && queues == 1)
 		err = attach(q->fd, nic->name, IFF_MULTI_QUEUE);
 	if (!err)
-		err = configure(q->fd);
+		err = rill_tap_vnet_configure(q->fd, nic->gso == GSO_OFF, &nic->base.caps);
 	return err ? fail_attach(nic, err, error) : 0;
 }
 
-static int queue_open(struct tap_nic *nic, unsigned queues, char *error)
+static int queue_open(struct tap_nic *nic, char *error)
 {
 	struct tap_queue *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return rill_nic_fail(error, -ENOMEM, "tap: out of memory");
+	q->fd = -1;
 	q->base.nic = &nic->base;
 	q->base.index = (uint16_t)nic->base.queue_count;
 	q->base.pool = &q->pool;
 	nic->base.queues[nic->base.queue_count++] = &q->base;
-	return queue_attach(nic, q, queues, error);
+	return 0;
+}
+
+static void vnet_start(const struct tap_nic *nic, struct tap_queue *q)
+{
+	rill_tap_vnet_init(&q->vnet, q->fd, q->base.index, &q->pool, nic->base.caps);
 }
 
 static int pools_open(struct tap_nic *nic, char *error)
@@ -269,6 +281,7 @@ static int pools_open(struct tap_nic *nic, char *error)
 		if (err)
 			return rill_nic_fail(error, err, "tap:%s: no memory for %u buffers",
 					     nic->name, (unsigned)nic->bufs);
+		vnet_start(nic, queue_of(nic->base.queues[i]));
 	}
 	return 0;
 }
@@ -299,6 +312,84 @@ static int interface_setup(struct tap_nic *nic, char *error)
 	return 0;
 }
 
+static int persist_setup(struct tap_nic *nic, char *error)
+{
+	int fd = queue_of(nic->base.queues[0])->fd;
+
+	if (nic->persist == PERSIST_AS_IT_IS ||
+	    ioctl(fd, TUNSETPERSIST, nic->persist == PERSIST_ON ? 1 : 0) == 0)
+		return 0;
+	return rill_nic_fail(error, -errno, "tap:%s: persist: %s", nic->name, strerror(errno));
+}
+
+/* All that has to be done in the network namespace of the interface. */
+static int interface_open(struct tap_nic *nic, char *error)
+{
+	int err = 0;
+
+	nic->created = rill_netdev_exists(nic->name) == -ENODEV;
+	nic->control_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (nic->control_fd < 0)
+		return rill_nic_fail(error, -errno, "tap:%s: socket: %s", nic->name,
+				     strerror(errno));
+	for (unsigned i = 0; !err && i < nic->base.queue_count; i++)
+		err = queue_attach(nic, queue_of(nic->base.queues[i]), nic->base.queue_count,
+				   error);
+	if (!err)
+		err = persist_setup(nic, error);
+	return err ? err : interface_setup(nic, error);
+}
+
+/* In another one: by a child process, which has a copy of the NIC. */
+struct tap_job {
+	struct rill_netns_job job;
+	struct tap_nic *nic;
+	struct tap_facts facts;
+	int fds[RILL_NIC_QUEUES_MAX + 1]; /* of the queues, and control_fd */
+};
+
+static int interface_open_there(struct rill_netns_job *job, char *error)
+{
+	struct tap_job *there = RILL_CONTAINER_OF(job, struct tap_job, job);
+	struct tap_nic *nic = there->nic;
+	unsigned count = nic->base.queue_count;
+	int err = interface_open(nic, error);
+
+	there->facts = (struct tap_facts){nic->created, nic->base.mtu, nic->base.caps};
+	for (unsigned i = 0; i < count; i++)
+		there->fds[i] = queue_of(nic->base.queues[i])->fd;
+	there->fds[count] = nic->control_fd;
+	return err;
+}
+
+static int interface_open_in_netns(struct tap_nic *nic, char *error)
+{
+	unsigned count = nic->base.queue_count;
+	struct tap_job there = {
+		.job = {.where = nic->netns,
+			.driver = "tap",
+			.fn = interface_open_there,
+			.result = &there.facts,
+			.result_len = sizeof(there.facts),
+			.fds = there.fds,
+			.fd_count = count + 1},
+		.nic = nic,
+	};
+
+	memset(there.fds, -1, sizeof(there.fds));
+	int err = rill_netns_run(&there.job, error);
+
+	for (unsigned i = 0; i < count; i++)
+		queue_of(nic->base.queues[i])->fd = there.fds[i];
+	nic->control_fd = there.fds[count];
+	nic->net_fd = there.job.net_fd;
+	nic->user_fd = there.job.user_fd;
+	nic->created = there.facts.created;
+	nic->base.mtu = there.facts.mtu;
+	nic->base.caps = there.facts.caps;
+	return err;
+}
+
 static void make_mac(uint8_t *mac)
 {
 	rill_rand_secret(mac, 6);
@@ -307,9 +398,14 @@ static void make_mac(uint8_t *mac)
 
 static int nic_start(struct tap_nic *nic, const char *spec, unsigned queues, char *error)
 {
+	static const char *const gso_names[] = {"on", "off", NULL};
+	static const char *const persist_names[] = {"off", "on", NULL};
 	const struct rill_spec_key keys[] = {
 		{"mtu", RILL_SPEC_UINT, &nic->mtu, 68, UINT16_MAX - FRAME_OVERHEAD},
 		{"bufs", RILL_SPEC_UINT, &nic->bufs, 16, 1 << 22},
+		{"gso", RILL_SPEC_CHOICE, &nic->gso, .choices = gso_names},
+		{"netns", RILL_SPEC_TEXT, .text = nic->netns, .max = NETNS_LEN},
+		{"persist", RILL_SPEC_CHOICE, &nic->persist, .choices = persist_names},
 	};
 	int err = rill_spec_parse("tap", spec, keys, RILL_ARRAY_SIZE(keys), nic->name, error);
 
@@ -318,12 +414,32 @@ static int nic_start(struct tap_nic *nic, const char *spec, unsigned queues, cha
 	if (strlen(nic->name) >= IFNAMSIZ)
 		return rill_nic_fail(error, -EINVAL, "tap: '%s' is longer than %d bytes", nic->name,
 				     IFNAMSIZ - 1);
-	nic->created = rill_netdev_exists(nic->name) == -ENODEV;
 	for (unsigned i = 0; !err && i < queues; i++)
-		err = queue_open(nic, queues, error);
+		err = queue_open(nic, error);
 	if (!err)
-		err = interface_setup(nic, error);
+		err = nic->netns[0] ? interface_open_in_netns(nic, error)
+				    : interface_open(nic, error);
 	return err ? err : pools_open(nic, error);
+}
+
+static void describe(struct tap_nic *nic)
+{
+	unsigned queues = nic->base.queue_count;
+	char *text = nic->base.describe;
+	size_t len = sizeof(nic->base.describe);
+	size_t at = (size_t)snprintf(text, len, "tap:%s%s, %u queue%s, mtu %u", nic->name,
+				     nic->created ? "" : " (not ours)", queues,
+				     queues == 1 ? "" : "s", nic->base.mtu);
+
+	if (nic->net_fd >= 0 && nic->user_fd >= 0 && at < len)
+		snprintf(text + at, len - at,
+			 ", in: nsenter --user=/proc/%d/fd/%d --net=/proc/%d/fd/%d", (int)getpid(),
+			 nic->user_fd, (int)getpid(), nic->net_fd);
+	else if (nic->net_fd >= 0 && at < len)
+		snprintf(text + at, len - at, ", in: nsenter --net=/proc/%d/fd/%d", (int)getpid(),
+			 nic->net_fd);
+	else if (nic->netns[0] && at < len)
+		snprintf(text + at, len - at, ", netns %.32s", nic->netns);
 }
 
 static int tap_open(const char *spec, unsigned queues, struct rill_nic **ret_nic, char *error)
@@ -333,8 +449,10 @@ static int tap_open(const char *spec, unsigned queues, struct rill_nic **ret_nic
 	if (!nic)
 		return rill_nic_fail(error, -ENOMEM, "tap: out of memory");
 	nic->base.driver = &rill_tap_driver;
-	nic->base.caps = RILL_NIC_RX_CSUM | RILL_NIC_TX_CSUM;
+	nic->base.gso_max = RILL_TAP_VNET_GSO_MAX;
 	nic->bufs = BUFS_DEFAULT;
+	nic->persist = PERSIST_AS_IT_IS;
+	nic->control_fd = nic->net_fd = nic->user_fd = -1;
 	int err = nic_start(nic, spec, queues, error);
 
 	if (err) {
@@ -342,11 +460,53 @@ static int tap_open(const char *spec, unsigned queues, struct rill_nic **ret_nic
 		return err;
 	}
 	make_mac(nic->base.mac);
-	snprintf(nic->base.describe, sizeof(nic->base.describe), "tap:%s%s, %u queue%s, mtu %u",
-		 nic->name, nic->created ? "" : " (not ours)", queues, queues == 1 ? "" : "s",
-		 nic->base.mtu);
+	describe(nic);
 	*ret_nic = &nic->base;
 	return 0;
+}
+
+/* ---- the link ---- */
+
+/*
+ * The interface was deleted. Its descriptors would be readable for ever, with errors: something
+ * that never is takes their numbers, and their place in whatever waits for them.
+ */
+static void silence(struct tap_nic *nic)
+{
+	int quiet = epoll_create1(EPOLL_CLOEXEC);
+
+	for (unsigned i = 0; quiet >= 0 && i < nic->base.queue_count; i++)
+		dup3(quiet, queue_of(nic->base.queues[i])->fd, O_CLOEXEC);
+	close_fd(quiet);
+	nic->gone = true;
+}
+
+/* Frames longer than the buffers cannot be received: no more is said than fits. */
+static uint16_t mtu_max(const struct tap_nic *nic)
+{
+	uint32_t bytes = nic->base.queues[0]->pool->buf_bytes - RILL_BUF_HEADROOM;
+
+	return (uint16_t)RILL_MIN(bytes - FRAME_OVERHEAD, (uint32_t)UINT16_MAX);
+}
+
+/* By its name of now, which TUNGETIFF knows. */
+static void tap_link(struct rill_nic *base, struct rill_nic_link *ret_link)
+{
+	struct tap_nic *nic = nic_of(base);
+	struct ifreq ifr = {.ifr_flags = 0};
+
+	*ret_link = (struct rill_nic_link){.mtu = base->mtu};
+	memcpy(ret_link->mac, base->mac, sizeof(ret_link->mac));
+	if (!nic->gone && ioctl(queue_of(base->queues[0])->fd, TUNGETIFF, &ifr) < 0 &&
+	    errno == EBADFD)
+		silence(nic);
+	ret_link->gone = nic->gone;
+	if (nic->gone)
+		return;
+	if (ioctl(nic->control_fd, SIOCGIFFLAGS, &ifr) == 0)
+		ret_link->up = (ifr.ifr_flags & IFF_UP) != 0;
+	if (ioctl(nic->control_fd, SIOCGIFMTU, &ifr) == 0)
+		ret_link->mtu = (uint16_t)RILL_MIN(ifr.ifr_mtu, (int)mtu_max(nic));
 }
 
 const struct rill_driver rill_tap_driver = {
@@ -359,4 +519,5 @@ const struct rill_driver rill_tap_driver = {
 	.rx_arm = tap_rx_arm,
 	.rx_disarm = tap_rx_disarm,
 	.rx_fd = tap_rx_fd,
+	.link = tap_link,
 };

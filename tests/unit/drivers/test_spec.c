@@ -15,6 +15,7 @@
 static const char *const colours[] = {"red", "blue", NULL};
 static uint64_t count, chance, colour;
 static char name[RILL_SPEC_NAME_LEN];
+static char place[16];
 static char error[RILL_NIC_ERROR_LEN];
 
 static int parse(const char *spec)
@@ -23,6 +24,7 @@ static int parse(const char *spec)
 		{"count", RILL_SPEC_UINT, &count, 2, 100},
 		{"chance", RILL_SPEC_PROB, &chance},
 		{"colour", RILL_SPEC_CHOICE, &colour, .choices = colours},
+		{"place", RILL_SPEC_TEXT, .text = place, .max = sizeof(place)},
 	};
 
 	count = 7;
@@ -117,6 +119,49 @@ static void test_driver_missing_from_the_build(void **state)
 #endif
 }
 
+static void test_texts(void **state)
+{
+	assert_int_equal(parse("x,place=/run/netns/a-b"), 0);
+	assert_string_equal(place, "/run/netns/a-b");
+	assert_int_equal(parse("x,place=123456789012345"), 0);
+	expect_error("x,place=1234567890123456", "place", "1 to 15 letters");
+	expect_error("x,place=", "place", "1 to 15 letters");
+	expect_error("x,place", "place", "1 to 15 letters");
+}
+
+static unsigned distance(const char *a, const char *b)
+{
+	return rill_spec_distance(a, strlen(a), b);
+}
+
+static void test_distances(void **state)
+{
+	assert_int_equal(distance("", ""), 0);
+	assert_int_equal(distance("mtu", "mtu"), 0);
+	assert_int_equal(distance("mut", "mtu"), 1);
+	assert_int_equal(distance("mt", "mtu"), 1);
+	assert_int_equal(distance("mttu", "mtu"), 1);
+	assert_int_equal(distance("mto", "mtu"), 1);
+	assert_int_equal(distance("", "frames"), 6);
+	assert_int_equal(distance("kitten", "sitting"), 3);
+	/* far more than there is room for */
+	char long_word[200];
+
+	memset(long_word, 'a', sizeof(long_word));
+	assert_int_equal(rill_spec_distance(long_word, sizeof(long_word), "a"), 30);
+}
+
+static void test_errors_say_what_may_be_meant(void **state)
+{
+	expect_error("x,cuont=3", "'cuont'", "did you mean 'count'?");
+	expect_error("x,chanse=0", "'chanse'", "did you mean 'chance'?");
+	expect_error("x,colour=bleu", "'bleu'", "did you mean 'blue'?");
+	assert_int_equal(parse("x,banana=3"), -EINVAL);
+	assert_null(strstr(error, "did you mean"));
+	assert_int_equal(parse("x,colour=green"), -EINVAL);
+	assert_null(strstr(error, "did you mean"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +171,9 @@ int main(void)
 		cmocka_unit_test(test_errors_name_the_key_and_what_is_allowed),
 		cmocka_unit_test(test_open_tells_the_drivers),
 		cmocka_unit_test(test_driver_missing_from_the_build),
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_distances),
+		cmocka_unit_test(test_errors_say_what_may_be_meant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

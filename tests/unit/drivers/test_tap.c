@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -191,6 +193,175 @@ static void test_errors(void **state)
 	assert_int_equal(rill_nic_open("tap:longer-than-any-name", 1, &second, error), -EINVAL);
 }
 
+/* ---- where the interface is ---- */
+
+static bool text_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		print_message("'%s' lacks '%s'\n", text, part);
+	return strstr(text, part) != NULL;
+}
+
+static void test_in_a_named_namespace(void **state)
+{
+	char spec[96];
+	unsigned long pid = (unsigned long)getpid();
+
+	testnet_run("ip netns add rill-tap-%lu", pid);
+	snprintf(spec, sizeof(spec), "tap:rillns,netns=rill-tap-%lu,mtu=4000", pid);
+	struct rill_nic *nic = testnet_nic_open(spec, 2);
+
+	assert_int_equal(rill_netdev_exists("rillns"), -ENODEV);
+	assert_int_equal(nic->mtu, 4000);
+	testnet_run("ip netns exec rill-tap-%lu ip link show dev rillns | grep -q 'mtu 4000'", pid);
+	assert_true(text_has(nic->describe, "netns rill-tap-"));
+	rill_nic_close(nic);
+	/* the same by its path */
+	snprintf(spec, sizeof(spec), "tap:rillns,netns=/run/netns/rill-tap-%lu", pid);
+	nic = testnet_nic_open(spec, 1);
+	testnet_run("ip netns exec rill-tap-%lu ip link show dev rillns > /dev/null", pid);
+	rill_nic_close(nic);
+	testnet_run("! ip netns exec rill-tap-%lu ip link show dev rillns 2> /dev/null", pid);
+	testnet_run("ip netns del rill-tap-%lu", pid);
+}
+
+static void test_in_a_new_namespace(void **state)
+{
+	struct rill_nic *nic = testnet_nic_open("tap:rill0,netns=new", 1);
+	char enter[128];
+	const char *how = strstr(nic->describe, "nsenter");
+
+	assert_int_equal(rill_netdev_exists("rill0"), -ENODEV);
+	assert_non_null(how);
+	snprintf(enter, sizeof(enter), "%s", how);
+	testnet_run("%s ip link show dev rill0 | grep -q 'UP'", enter);
+	/* and frames flow: the kernel in there asks for a neighbour */
+	testnet_run("%s ip addr add 198.18.0.5/15 dev rill0", enter);
+	testnet_run("%s ip neigh add 198.18.0.1 lladdr 02:00:00:00:00:01 dev rill0", enter);
+	testnet_run("%s python3 -c \"import socket; socket.socket(2, 2).sendto(bytes((0, 0, 0xab, "
+		    "0xc9)), ('198.18.0.1', 9))\"",
+		    enter);
+	struct rill_buf *b = testnet_nic_recv_tag(nic, 0xabc9, TESTNET_PATIENCE_MS);
+
+	assert_non_null(b);
+	rill_buf_put(b);
+	rill_nic_close(nic);
+	testnet_run("! %s true 2> /dev/null", enter);
+}
+
+static void test_namespaces_that_are_not(void **state)
+{
+	char error[RILL_NIC_ERROR_LEN];
+	struct rill_nic *nic;
+
+	assert_int_equal(rill_nic_open("tap:rill0,netns=no-such-one", 1, &nic, error), -ENOENT);
+	assert_true(text_has(error, "/run/netns/no-such-one"));
+	assert_int_equal(rill_nic_open("tap:rill0,netns=/etc/passwd", 1, &nic, error), -EINVAL);
+	assert_true(text_has(error, "no network namespace"));
+	assert_int_equal(rill_nic_open("tap:lo,netns=new", 1, &nic, error), -EINVAL);
+	assert_true(text_has(error, "is no tap"));
+	assert_int_equal(rill_nic_open("tap:rill0,netns=", 1, &nic, error), -EINVAL);
+}
+
+/* Without any privilege: a child in a user namespace has none in the network namespace it is in. */
+static int unprivileged(void)
+{
+	char error[RILL_NIC_ERROR_LEN];
+	struct rill_nic *nic;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return TESTNET_SKIP;
+	if (rill_nic_open("tap:rillu", 1, &nic, error) != -EPERM ||
+	    !text_has(error, "CAP_NET_ADMIN") || !text_has(error, "netns=new"))
+		return 1;
+	if (rill_nic_open("tap:rillu,netns=new", 2, &nic, error) != 0) {
+		print_message("%s\n", error);
+		return 2;
+	}
+	if (nic->queue_count != 2 || !text_has(nic->describe, "nsenter"))
+		return 3;
+	rill_nic_close(nic);
+	return 0;
+}
+
+static void test_unprivileged(void **state)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0)
+		_exit(unprivileged());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == TESTNET_SKIP)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_persistent(void **state)
+{
+	rill_nic_close(testnet_nic_open("tap:rill2,persist=on", 1));
+	assert_int_equal(rill_netdev_exists("rill2"), 0);
+	rill_nic_close(testnet_nic_open("tap:rill2", 1));
+	assert_int_equal(rill_netdev_exists("rill2"), 0);
+	rill_nic_close(testnet_nic_open("tap:rill2,persist=off", 1));
+	assert_int_equal(rill_netdev_exists("rill2"), -ENODEV);
+}
+
+/* ---- the link ---- */
+
+static struct rill_nic_link link_of(struct rill_nic *nic)
+{
+	struct rill_nic_link link;
+
+	nic->driver->link(nic, &link);
+	return link;
+}
+
+static void check_link(struct rill_nic *nic, const char *in)
+{
+	uint8_t frame[128];
+	struct rill_buf *none;
+	size_t len = testnet_udp4(frame, nic->mac, 0xc6120001, 7, 1);
+
+	assert_true(link_of(nic).up);
+	assert_int_equal(link_of(nic).mtu, 1500);
+	testnet_run("%s ip link set dev rill0 down", in);
+	assert_false(link_of(nic).up);
+	assert_false(link_of(nic).gone);
+	/* what is sent now is lost, and counted */
+	testnet_nic_send(nic, frame, len);
+	assert_int_equal(nic->queues[0]->stats.tx_dropped, 1);
+	testnet_run("%s ip link set dev rill0 mtu 1300 up", in);
+	assert_true(link_of(nic).up);
+	assert_int_equal(link_of(nic).mtu, 1300);
+	testnet_run("%s ip link set dev rill0 name rill9", in);
+	assert_int_equal(link_of(nic).mtu, 1300);
+	testnet_run("%s ip link del dev rill9", in);
+	assert_true(link_of(nic).gone);
+	assert_false(link_of(nic).up);
+	assert_int_equal(nic->driver->rx_burst(nic->queues[0], &none, 1), 0);
+	testnet_nic_send(nic, frame, len);
+	/* nobody who waits for it is woken for nothing */
+	for (unsigned i = 0; i < nic->queue_count; i++) {
+		struct pollfd p = {.fd = nic->driver->rx_fd(nic->queues[i]), .events = POLLIN};
+
+		assert_int_equal(poll(&p, 1, 0), 0);
+	}
+}
+
+static void test_link(void **state)
+{
+	struct rill_nic *nic = testnet_nic_open("tap:rill0", 2);
+
+	check_link(nic, "");
+	rill_nic_close(nic);
+	/* in another namespace, asked from here */
+	nic = testnet_nic_open("tap:rill0,netns=new", 1);
+	check_link(nic, strstr(nic->describe, "nsenter"));
+	rill_nic_close(nic);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +371,12 @@ int main(void)
 		cmocka_unit_test(test_several_queues_and_mtu),
 		cmocka_unit_test(test_existing_interface_is_left_alone),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_in_a_named_namespace),
+		cmocka_unit_test(test_in_a_new_namespace),
+		cmocka_unit_test(test_namespaces_that_are_not),
+		cmocka_unit_test(test_unprivileged),
+		cmocka_unit_test(test_persistent),
+		cmocka_unit_test(test_link),
 	};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 

@@ -17,9 +17,12 @@
 
 void testnet_isolate(void)
 {
-	if (unshare(CLONE_NEWNET) == 0)
+	/* See look_at_netns() of scripts/lib.sh. */
+	const char *why = getenv("RILL_NO_NETNS");
+
+	if (!why && unshare(CLONE_NEWNET) == 0)
 		return;
-	printf("skipped: no network namespace of our own: %s\n", strerror(errno));
+	printf("skipped: no network namespace of our own: %s\n", why ? why : strerror(errno));
 	exit(TESTNET_SKIP);
 }
 
