@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/look.h"
+#include "runtime/poller.h"
 #include "runtime/runtime.h"
 #include "runtime/thread.h"
 
@@ -60,7 +61,7 @@ static void visit_task(struct rill_task *t, void *ctx)
 		rill_dump_waits_add(&visit->waits, &d);
 }
 
-int rill_runtime_visit(struct rill_runtime *rt, const struct rill_dump_visitor *v)
+static int visit_tasks(struct rill_runtime *rt, const struct rill_dump_visitor *v)
 {
 	struct rill_sighting *seen = calloc(rt->worker_count, sizeof(*seen));
 	struct visit visit = {.rt = rt, .v = v, .seen = seen};
@@ -78,6 +79,34 @@ int rill_runtime_visit(struct rill_runtime *rt, const struct rill_dump_visitor *
 	if (r == 0)
 		r = rill_dump_waits_end(rt, &visit.waits, v->object, v->ctx);
 	free(seen);
+	return r;
+}
+
+/* With the lock, so that no poller goes away meanwhile. One that is in use is left out. */
+static int visit_pollers(struct rill_runtime *rt, const struct rill_dump_visitor *v)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&rt->poller_lock);
+	for (unsigned i = 0; i < rill_load_relaxed(&rt->poller_count) && r != -ENOMEM; i++) {
+		/* acquire: pairs with rill_poller_add() */
+		struct rill_poller *p = rill_load_acquire(&rt->pollers[i]);
+
+		if (p && p->ops->visit_troubles)
+			r = p->ops->visit_troubles(p, v);
+	}
+	pthread_mutex_unlock(&rt->poller_lock);
+	return r == -ENOMEM ? r : 0;
+}
+
+int rill_runtime_visit(struct rill_runtime *rt, const struct rill_dump_visitor *v)
+{
+	int r = 0;
+
+	if (v->worker || v->task || v->object)
+		r = visit_tasks(rt, v);
+	if (v->trouble && r == 0)
+		r = visit_pollers(rt, v);
 	return r;
 }
 

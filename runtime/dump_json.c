@@ -189,6 +189,34 @@ static void put_object(void *ctx, const struct rill_dump_object *object)
 	put_item(ctx, o);
 }
 
+static json_t *event_json(const struct rill_tcp_trouble_event *e)
+{
+	json_t *o = json_object();
+
+	put_number(o, "at_ns", e->at_ns);
+	put_text(o, "event", e->name);
+	put_text(o, "state", e->state);
+	put_number(o, e->a_name, e->a);
+	put_number(o, e->b_name, e->b);
+	return o;
+}
+
+static void put_trouble(void *ctx, const struct rill_tcp_trouble *t)
+{
+	json_t *o = json_object();
+	json_t *events = json_array();
+
+	put_text(o, "local", t->local_text);
+	put_text(o, "remote", t->remote_text);
+	json_object_set_new(o, "closed", json_boolean(t->closed));
+	put_text(o, "over", t->over);
+	put_number(o, "recorded", t->recorded);
+	for (unsigned i = 0; i < t->event_count; i++)
+		json_array_append_new(events, event_json(&t->events[i]));
+	json_object_set_new(o, "events", events);
+	put_item(ctx, o);
+}
+
 static bool put_deadlock(void *ctx, const struct rill_deadlock *d)
 {
 	unsigned n = RILL_MIN(d->count, (unsigned)RILL_DEADLOCK_TASKS);
@@ -236,6 +264,7 @@ int rill_dump_write_json(struct rill_runtime *rt, FILE *out)
 	struct rill_dump d = {.rt = rt, .out = out};
 	struct rill_dump_visitor workers = {.ctx = &d, .worker = put_worker};
 	struct rill_dump_visitor tasks = {.ctx = &d, .task = put_task};
+	struct rill_dump_visitor troubles = {.ctx = &d, .trouble = put_trouble};
 
 	put_head(&d);
 	put_list(&d, "workers");
@@ -255,6 +284,10 @@ int rill_dump_write_json(struct rill_runtime *rt, FILE *out)
 	put_list(&d, "deadlocks");
 	if (r == 0)
 		r = rill_deadlock_each(rt, put_deadlock, &d);
+	fputc(']', out);
+	put_list(&d, "connections");
+	if (r == 0)
+		r = rill_runtime_visit(rt, &troubles);
 	fputs("]}\n", out);
 	fflush(out);
 	return r < 0 ? r : (ferror(out) ? -EIO : 0);

@@ -182,6 +182,32 @@ static void put_object(void *ctx, const struct rill_dump_object *o)
 	fputc('\n', out);
 }
 
+/* As "12.0 ms ago: ESTABLISHED rto, count 1, rto_us 400000". */
+static void put_event(struct rill_dump *d, const struct rill_tcp_trouble_event *e)
+{
+	uint64_t now = rill_runtime_now(d->rt);
+
+	fprintf(d->out, "    ");
+	put_duration(d->out, now - RILL_MIN(now, e->at_ns));
+	fprintf(d->out, " ago: %s %s, %s %" PRIu32 ", %s %" PRIu32 "\n", e->state, e->name,
+		e->a_name, e->a, e->b_name, e->b);
+}
+
+static void put_trouble(void *ctx, const struct rill_tcp_trouble *t)
+{
+	struct rill_dump *d = ctx;
+
+	fprintf(d->out, "\nconnection %s to %s: %" PRIu64 " events", t->local_text, t->remote_text,
+		t->recorded);
+	if (t->over)
+		fprintf(d->out, ", over with %s", t->over);
+	else if (t->closed)
+		fprintf(d->out, ", closed");
+	fputc('\n', d->out);
+	for (unsigned i = 0; i < t->event_count; i++)
+		put_event(d, &t->events[i]);
+}
+
 static bool put_deadlock(void *ctx, const struct rill_deadlock *d)
 {
 	FILE *out = ctx;
@@ -215,6 +241,7 @@ int rill_dump_write_text(struct rill_runtime *rt, FILE *out)
 {
 	struct rill_dump d = {.rt = rt, .out = out};
 	struct rill_dump_visitor v = {.ctx = &d, .worker = put_worker, .task = put_task};
+	struct rill_dump_visitor troubles = {.ctx = &d, .trouble = put_trouble};
 	struct rill_dump_head h;
 
 	rill_dump_head(rt, &h);
@@ -230,6 +257,8 @@ int rill_dump_write_text(struct rill_runtime *rt, FILE *out)
 		r = r_waits;
 	if (r == 0)
 		r = rill_deadlock_each(rt, put_deadlock, out);
+	if (r == 0)
+		r = rill_runtime_visit(rt, &troubles);
 	put_summary(&d);
 	fflush(out);
 	return r < 0 ? r : (ferror(out) ? -EIO : 0);

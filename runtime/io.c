@@ -12,7 +12,7 @@ static void *call_plainly(void *arg)
 
 	do
 		io->result = io->call(io);
-	while (io->result == -EINTR);
+	while (io->result == -EINTR && !io->op.once);
 	return NULL;
 }
 
@@ -22,18 +22,31 @@ static int call_by_ring(struct rill_io *io)
 
 	do
 		r = rill_ring_call(&io->op);
-	while (r == -EINTR);
+	while (r == -EINTR && !io->op.once);
 	return r;
+}
+
+static int call_by_thread(struct rill_io *io)
+{
+	/* rill_blocking() makes the call itself for a plain thread. */
+	int r = rill_blocking(call_plainly, io, NULL);
+
+	if (r < 0 && io->op.once) {
+		call_plainly(io);
+		r = 0;
+	}
+	return r < 0 ? r : io->result;
 }
 
 int rill_io_call(struct rill_io *io)
 {
 	struct rill_task *t = rill_task_current();
-	int r;
+	int r = -ENOSYS;
 
+	io->op.ring = NULL;
 	if (t && io->op.prep && rill_ring_has(io->opcode) && rill_ring_current())
-		return call_by_ring(io);
-	/* rill_blocking() makes the call itself for a plain thread. */
-	r = rill_blocking(call_plainly, io, NULL);
-	return r < 0 ? r : io->result;
+		r = call_by_ring(io);
+	if (r == -ENOSYS && !io->op.ring)
+		r = call_by_thread(io);
+	return r == -EINTR && io->op.once ? 0 : r;
 }

@@ -22,7 +22,8 @@ struct rill_io {
  * The result, a negative errno of the kernel's, or -ECANCELED, -ETIMEDOUT by the task's scopes:
  * then it has had no effect. A call which has begun on a blocking thread, or which the kernel can't
  * cancel any more, is waited for, and its result returned. Nothing uses io and its buffers on
- * return. EINTR is seen to.
+ * return. EINTR is seen to. A call with op.once (close) is made by this thread where no other can
+ * be had, and -EINTR is its success.
  */
 int rill_io_call(struct rill_io *io);
 

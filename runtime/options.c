@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/rand.h"
 
@@ -26,6 +27,7 @@
 #define TRACE_RECORDS_DEFAULT 4096
 #define RING_ENTRIES_DEFAULT 256u
 #define RING_ENTRIES_MAX 32768u
+#define TCP_MEMORY_MIN (UINT64_C(1) << 20)
 #define TRACE_RECORDS_MIN 64
 #define TRACE_RECORDS_MAX (1u << 20)
 
@@ -288,6 +290,19 @@ static int fill_histogram(const char *field, struct rill_histogram_options *h)
 	return 0;
 }
 
+static int fill_memory(struct rill_runtime_options *o)
+{
+	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (o->tcp_memory == 0)
+		o->tcp_memory = RILL_MAX(machine / 4, TCP_MEMORY_MIN);
+	if (o->tcp_memory < TCP_MEMORY_MIN)
+		return rill_options_fail("tcp_memory is %" PRIu64 ": at least %" PRIu64
+					 " bytes, or 0 for a quarter of the machine's",
+					 o->tcp_memory, TCP_MEMORY_MIN);
+	return 0;
+}
+
 static int fill_ring(struct rill_runtime_options *o)
 {
 	if (o->ring_entries == 0)
@@ -356,6 +371,8 @@ int rill_options_fill(struct rill_runtime_options *o, const struct rill_runtime_
 		r = fill_trace(&new);
 	if (r == 0)
 		r = fill_ring(&new);
+	if (r == 0)
+		r = fill_memory(&new);
 	/* last: it allocates */
 	if (r == 0)
 		r = fill_cpus(&new);

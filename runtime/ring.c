@@ -12,6 +12,8 @@
 #define REAP_BUDGET 256
 /* Looked at in one go. */
 #define REAP_BATCH 32
+/* Of operations that the kernel has given up by itself: see rill_ring_call(). */
+#define TRIES_MAX 8
 
 /* ---- the submission queue: the worker's own ---- */
 
@@ -80,6 +82,25 @@ static void queue_waiting(struct rill_ring *ring)
 
 /* ---- completions ---- */
 
+/*
+ * By which the kernel tells itself to do a call again after a signal (include/linux/errno.h). Some
+ * operations let them out: an open of a FIFO, for one.
+ */
+static int without_restarts(int result)
+{
+	enum { ERESTARTSYS = 512, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK = 516 };
+
+	switch (-result) {
+	case ERESTARTSYS:
+	case ERESTARTNOINTR:
+	case ERESTARTNOHAND:
+	case ERESTART_RESTARTBLOCK:
+		return -EINTR;
+	default:
+		return result;
+	}
+}
+
 /* With the lock. op may be gone as soon as that is let go. */
 static void complete(struct rill_ring *ring, struct rill_ring_op *op, int result,
 		     struct rill_wake_batch *batch)
@@ -87,7 +108,7 @@ static void complete(struct rill_ring *ring, struct rill_ring_op *op, int result
 	if (!op->endless)
 		ring->flying--;
 	rill_list_del(&op->cancel_link);
-	op->result = result;
+	op->result = without_restarts(result);
 	op->state = RILL_RING_DONE;
 	if (op->aw)
 		rill_await_grant(op->aw, batch);
@@ -200,8 +221,13 @@ static int op_arm(struct rill_await *aw)
 
 	/* Nobody else knows it yet, and the kernel gets it when this worker's next turn comes. */
 	if (!op->ring) {
+		struct rill_ring *ring = rill_ring_current();
+
+		/* The task may have moved since it was asked whether there is one. */
+		if (!ring)
+			return -ENOSYS;
 		op->aw = aw;
-		queue(rill_ring_current(), op);
+		queue(ring, op);
 		return -EAGAIN;
 	}
 	rill_spin_lock(&op->ring->lock);
@@ -248,24 +274,35 @@ static void wait_for_end(struct rill_ring_op *op)
 	rill_await(&aw, RILL_AWAIT_UNCANCELLABLE);
 }
 
-int rill_ring_call(struct rill_ring_op *op)
+/* The wait for op has ended early, with r. */
+static int call_off(struct rill_ring_op *op, int r)
 {
-	struct rill_await aw;
-	int r;
-
-	op->ring = NULL;
-	if (!rill_ring_current())
-		return -ENOSYS;
-	rill_await_init(&aw, &op_ops, op, NULL);
-	r = rill_await(&aw, 0);
-	if (RILL_LIKELY(r == 0))
-		return op->result;
-	if (!op->ring)
-		return r;
 	cancel(op);
 	wait_for_end(op);
 	/* Too late to cancel: what it did must not be lost. */
 	return op->result == -ECANCELED || op->result == -EINTR ? r : op->result;
+}
+
+/*
+ * The kernel cancels by itself what a thread has submitted when that ends, which one that has
+ * driven a runtime may do long before what it began is over. Then nothing has happened, and the
+ * task, whom nobody has cancelled, begins anew. A file system that answers so always is believed in
+ * the end.
+ */
+int rill_ring_call(struct rill_ring_op *op)
+{
+	struct rill_await aw;
+	unsigned tries = op->once ? 1 : TRIES_MAX;
+	int r;
+
+	do {
+		op->ring = NULL;
+		rill_await_init(&aw, &op_ops, op, NULL);
+		r = rill_await(&aw, 0);
+		if (RILL_UNLIKELY(r < 0))
+			return op->ring ? call_off(op, r) : r;
+	} while (RILL_UNLIKELY(op->result == -ECANCELED) && --tries > 0);
+	return op->result;
 }
 
 int rill_ring_start(struct rill_ring_op *op)
@@ -325,6 +362,14 @@ static bool anything_there(struct rill_ring *ring)
 	       (io_uring_smp_load_acquire(ring->uring.sq.kflags) & kept_back) != 0;
 }
 
+/* What push() could not give to the kernel, which was short of memory: it is tried again. */
+static bool anything_left(struct rill_ring *ring)
+{
+	return io_uring_sq_ready(&ring->uring) > 0 || !rill_list_empty(&ring->waiting) ||
+	       /* relaxed: as in push() */
+	       rill_load_relaxed(&ring->any_cancels);
+}
+
 /*
  * The kernel writes to the worker's wake_fd with each completion from here on; whatever came before
  * is seen now. (Its own descriptor does not become readable by work that is kept back.)
@@ -336,11 +381,13 @@ static bool ring_arm(struct rill_poller *p)
 	push(ring);
 	/* seq_cst: before our look at the queue; the kernel adds to that, and then reads this */
 	rill_publish(ring->uring.cq.kflags, 0u);
-	return !anything_there(ring);
+	return !anything_there(ring) && !anything_left(ring);
 }
 
 static void ring_disarm(struct rill_poller *p)
 {
+	if (!RILL_RING_QUIET)
+		return;
 	/* relaxed: one write too many only ends the next sleep early */
 	rill_store_relaxed(ring_of(p)->uring.cq.kflags, IORING_CQ_EVENTFD_DISABLED);
 }

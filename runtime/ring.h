@@ -38,6 +38,7 @@ struct rill_ring_op {
 	/* For operations with more than one completion (multishot): each but the last. */
 	void (*more)(struct rill_ring_op *op, int result, struct rill_wake_batch *batch);
 	bool endless;		/* may take for ever: a paused clock does not wait for it */
+	bool once;		/* has happened whatever it says (close): never done again */
 	struct rill_ring *ring; /* NULL: not given to any yet */
 	enum rill_ring_state state;
 	struct rill_await *aw; /* armed */
@@ -67,7 +68,8 @@ struct rill_ring {
  * Waits for op by the calling task's worker's ring: its result, a negative errno of the kernel's
  * among them. -ECANCELED, -ETIMEDOUT by the task's scopes: the operation has been cancelled and has
  * had no effect; when it came too late for that, its result is returned. The kernel no longer uses
- * op and its buffers on return. -ENOSYS: no ring here, nothing was done. From a task.
+ * op and its buffers on return. -ENOSYS with op->ring NULL: there is no ring on the worker that the
+ * task was on when it came to it; nothing was done. From a task.
  */
 int rill_ring_call(struct rill_ring_op *op);
 

@@ -112,7 +112,7 @@ static struct rill_ring *ring_create(struct rill_worker *w)
 	}
 	/* An awake worker looks for itself: see ring_arm(). */
 	if (io_uring_register_eventfd(&ring->uring, w->wake_fd) < 0 ||
-	    io_uring_cq_eventfd_toggle(&ring->uring, false) < 0) {
+	    (RILL_RING_QUIET && io_uring_cq_eventfd_toggle(&ring->uring, false) < 0)) {
 		rill_ring_destroy(ring);
 		return NULL;
 	}

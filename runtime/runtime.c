@@ -155,6 +155,7 @@ static struct rill_runtime *runtime_alloc(const struct rill_runtime_options *o)
 		return NULL;
 	memset(rt, 0, sizeof(*rt));
 	rt->o = *o;
+	rill_quota_init(&rt->tcp_memory, o->tcp_memory);
 	snprintf(rt->name, sizeof(rt->name), "%s", o->name);
 	rt->id = rill_fetch_add_relaxed(&next_runtime_id, 1);
 	rt->worker_count = o->workers;

@@ -7,6 +7,7 @@
 #include <rill/runtime.h>
 
 #include "base/clock.h"
+#include "base/quota.h"
 #include "base/rand.h"
 #include "base/spinlock.h"
 #include "base/wheel.h"
@@ -145,6 +146,7 @@ struct rill_runtime {
 	struct rill_inject urgent;
 	struct rill_idle_state idle;
 	RILL_ATOMIC(uint64_t) external_spawns RILL_CACHE_ALIGNED;
+	struct rill_quota tcp_memory;	    /* of the queues of its TCP connections */
 	RILL_ATOMIC(uint64_t) failed_tasks; /* detached, and ended by rill_fail() */
 	RILL_ATOMIC(bool) failed;	    /* see rill_runtime_fail() */
 	RILL_ATOMIC(uint64_t) epoch;

@@ -17,6 +17,7 @@
 
 #include <rill/runtime.h>
 #include <rill/task.h>
+#include <rill/trouble.h>
 
 RILL_BEGIN_DECLS
 
@@ -120,14 +121,16 @@ struct rill_dump_visitor {
 	void (*worker)(void *ctx, const struct rill_dump_worker *w);
 	void (*task)(void *ctx, const struct rill_dump_task *t);
 	void (*object)(void *ctx, const struct rill_dump_object *o);
+	void (*trouble)(void *ctx, const struct rill_tcp_trouble *t);
 };
 
 /*
- * Visits all workers, then all tasks, then all that tasks wait for. Tasks that begin or end
- * meanwhile may be missed. Workers that run a task are interrupted by a signal (not those which
- * block in the kernel, whose calls would fail with EINTR); at most 250 ms are spent on waiting for
- * answers. From any thread or task that keeps the runtime alive; dumps of a process wait for each
- * other. -ENOMEM.
+ * Visits all workers, then all tasks, then all that tasks wait for, then the connections that are
+ * or were in trouble, by core. Tasks that begin or end meanwhile may be missed, and the connections
+ * of a core that is in use for 20 ms on end. Workers that run a task are interrupted by a signal
+ * (not those which block in the kernel, whose calls would fail with EINTR); at most 250 ms are
+ * spent on waiting for answers. From any thread or task that keeps the runtime alive; dumps of a
+ * process wait for each other. -ENOMEM.
  */
 RILL_API int rill_runtime_visit(struct rill_runtime *rt, const struct rill_dump_visitor *v);
 

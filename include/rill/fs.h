@@ -20,6 +20,12 @@ RILL_BEGIN_DECLS
 
 struct rill_file;
 
+/*
+ * Why the calls of this process's tasks go by blocking threads, in words; NULL: they go by
+ * io_uring, where the runtime's options do not say otherwise.
+ */
+RILL_API const char *rill_fs_no_io_uring(void);
+
 /* Of rill_file_options.resolve: openat2(2)'s RESOLVE flags. */
 enum rill_file_resolve {
 	RILL_RESOLVE_NO_XDEV = 1,	/* not into another mount */
@@ -65,7 +71,8 @@ RILL_API int rill_file_close(struct rill_file *f);
 /*
  * At the file's position, which moves on; or at offset, in bytes, with p in front. Up to len bytes
  * (2 GiB - 4 KiB at most): how many, 0 at the end of the file. Tasks may use one file at once; at
- * its position they then get what they get.
+ * its position they then get what they get. What has no positions (a pipe) takes no offset: it is
+ * not looked at.
  */
 RILL_API ssize_t rill_file_read(struct rill_file *f, void *buf, size_t len);
 RILL_API ssize_t rill_file_pread(struct rill_file *f, void *buf, size_t len, uint64_t offset);
@@ -108,7 +115,8 @@ enum rill_file_lock {
 };
 /*
  * flock(2) on the open file. Waits for it: looked for again ever less often, 20 ms at most, for
- * the kernel tells nobody. Cancel safe. try_: -EWOULDBLOCK instead of waiting.
+ * the kernel tells nobody. Cancel safe; RILL_LOCK_NONE is not cancelled. try_: -EWOULDBLOCK instead
+ * of waiting.
  */
 RILL_API int rill_file_lock(struct rill_file *f, enum rill_file_lock lock);
 RILL_API int rill_file_try_lock(struct rill_file *f, enum rill_file_lock lock);
@@ -124,7 +132,8 @@ enum rill_file_type {
 	RILL_FILE_BLOCK,
 };
 
-/* Times in ns since 1970 (UTC); 0: the file system does not tell (born). */
+/* Times in ns since 1970 (UTC), the nearest that there is; 0: the file system does not tell (born).
+ */
 struct rill_file_info {
 	enum rill_file_type type;
 	unsigned mode; /* permissions: the lower 12 bits */
@@ -167,12 +176,18 @@ RILL_API int rill_fs_read_text(const char *path, size_t max, char **ret_text, si
 RILL_API int rill_fs_write(const char *path, const void *data, size_t len);
 /*
  * Path has the old contents or the new, whatever happens, a power cut too: a new file beside it is
- * written, flushed, renamed, and the folder flushed. The permissions stay, or are mode's for a new
- * file (0: 0666 less the umask). On failure the new file is gone.
+ * written, flushed, renamed, and the folder flushed. Permissions and owner stay; an owner that is
+ * not the caller's to give does not, nor do the set-id bits then, and extended attributes never. A
+ * new file has mode (0: 0666) less the umask. A link at path is itself replaced. On failure the new
+ * file is gone (not where only flushing the folder failed); a process that is killed leaves it
+ * behind, as .rill-*.tmp.
  */
 RILL_API int rill_fs_replace(const char *path, const void *data, size_t len, unsigned mode);
-/* Contents and permissions: a clone where the file system can, else copied in the kernel. The
- * number of bytes. */
+/*
+ * Contents and permissions (no set-id bits): a clone where the file system can, else copied in the
+ * kernel. What is no file at to (a device, a FIFO) is only written to. The number of bytes.
+ * -EINVAL: both are one file.
+ */
 RILL_API int64_t rill_fs_copy(const char *from, const char *to);
 RILL_API int rill_fs_rename(const char *from, const char *to);
 RILL_API int rill_fs_remove(const char *path); /* not a folder */
@@ -186,7 +201,10 @@ RILL_API int rill_fs_create_dir(const char *path, unsigned mode);
 /* With all above it; 0 where it is there already. */
 RILL_API int rill_fs_create_dir_all(const char *path, unsigned mode);
 RILL_API int rill_fs_remove_dir(const char *path); /* an empty one */
-/* With all in it. Links are not followed, also when somebody plants them meanwhile. */
+/*
+ * With all in it. Links are not followed, path itself neither, also when somebody plants them
+ * meanwhile. Takes a descriptor for each level.
+ */
 RILL_API int rill_fs_remove_dir_all(const char *path);
 
 /* A file without a name, to read and write, in folder dir (NULL: TMPDIR, or /tmp). */

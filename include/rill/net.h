@@ -26,12 +26,18 @@ struct rill_net_options {
 	 * not know.
 	 */
 	const char *nic;
-	const char *addr;    /* own address with prefix length: "198.18.0.1/24" */
+	const char *addr;    /* own address with prefix length: "198.18.0.1/24"; more of them, 64 at
+				most, follow after commas */
 	const char *gateway; /* next hop for everything else; NULL: none */
 	unsigned queues; /* NIC queues to open, one shard each; 0: as many as NIC and workers allow
 			  */
 	unsigned mtu;	 /* 0: the NIC's */
 	uint64_t drain_ns; /* see rill_net_close(); 0: RILL_NET_DRAIN_NS */
+	/*
+	 * The VLAN (IEEE 802.1Q) to be on, 1 to 4094: what is sent has its tag, what comes without
+	 * it is dropped. 0: no tags.
+	 */
+	unsigned vlan;
 };
 
 #define RILL_NET_DRAIN_NS (1 * RILL_SEC)
@@ -61,8 +67,24 @@ RILL_API const char *rill_net_error(void);
  */
 RILL_API void rill_net_close(struct rill_net *net);
 
+/*
+ * Own addresses while the interface runs, "198.18.0.7/24". Adding: -EINVAL, -EEXIST, -ENOSPC (there
+ * are 64), or what the NIC says. Deleting resets the connections from and to it, whose users get
+ * -EADDRNOTAVAIL; sockets bound to it stay, and work again when it comes back. -ENOENT; -EBUSY: it
+ * is the first, which stays as long as the interface, or the gateway is reached by it. From tasks
+ * and plain threads.
+ */
+RILL_API int rill_net_add_addr(struct rill_net *net, const char *addr);
+RILL_API int rill_net_del_addr(struct rill_net *net, const struct rill_ip *ip);
+/* The first max of its addresses: how many there are. */
+RILL_API unsigned rill_net_addrs(struct rill_net *net, struct rill_ip *list, unsigned max);
+
+/* The first of them. */
 RILL_API struct rill_ip rill_net_ip(const struct rill_net *net);
-/* "af_xdp:veth1 native copy need-wakeup, 1 queue, mtu 1500, 02:..": how the NIC really runs. */
+/*
+ * "af_xdp:veth1 native copy need-wakeup 1 queue mtu 1500": how the NIC really runs, and with
+ * several queues, by what their choice is foretold. Until the calling thread asks again.
+ */
 RILL_API const char *rill_net_describe(const struct rill_net *net);
 
 RILL_END_DECLS

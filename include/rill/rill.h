@@ -5,6 +5,7 @@
 
 #include <rill/addr.h>
 #include <rill/base.h>
+#include <rill/caps.h>
 #include <rill/dump.h>
 #include <rill/fs.h>
 #include <rill/group.h>
@@ -12,6 +13,7 @@
 #include <rill/metrics.h>
 #include <rill/net.h>
 #include <rill/poll.h>
+#include <rill/port.h>
 #include <rill/runtime.h>
 #include <rill/select.h>
 #include <rill/sync.h>
@@ -20,6 +22,7 @@
 #include <rill/time.h>
 #include <rill/token.h>
 #include <rill/trace.h>
+#include <rill/trouble.h>
 #include <rill/udp.h>
 
 #endif

@@ -127,6 +127,13 @@ struct rill_runtime_options {
 	bool no_io_uring;
 	unsigned ring_entries; /* of each worker's submission queue, rounded up to a power of two;
 				  0: 256 */
+	/*
+	 * Bytes of packet buffers that the queues of all its TCP connections may hold together, on
+	 * whatever NICs; at least 1 MiB. 0: a quarter of the machine's memory. Near it windows stop
+	 * growing and shrink, at it senders wait; each connection keeps a few segments past it.
+	 * What a NIC's queue has (its bufs) is a second bound: half of that.
+	 */
+	uint64_t tcp_memory;
 };
 
 /*

@@ -30,6 +30,7 @@
 #define RILL_STACK_H
 
 #include <rill/net.h>
+#include <rill/trouble.h>
 #include <sys/uio.h>
 
 RILL_BEGIN_DECLS
@@ -129,6 +130,8 @@ struct rill_stack_profile {
 	uint32_t keep_interval_us;	 /* 75 s: TCP_KEEPINTVL */
 	uint8_t keep_count;		 /* 9: TCP_KEEPCNT */
 	uint32_t challenge_acks_per_sec; /* 1,000 for all connections (RFC 5961, 7) */
+	uint64_t user_timeout_option_us; /* suggested to peers (RFC 5482), 1 s to 22 days; 0: the
+					    option is neither sent nor taken */
 };
 
 RILL_API void rill_stack_profile_init(struct rill_stack_profile *p);
@@ -143,7 +146,8 @@ struct rill_stack_options {
 	const struct rill_stack_ops *ops; /* now and output must be there; outlives the stack */
 	void *ctx;			  /* of ops */
 	enum rill_stack_layer layer;
-	const char *addr;    /* own address with prefix length: "198.18.0.1/24" */
+	const char *addr;    /* own address with prefix length: "198.18.0.1/24"; more of them, 64 at
+				most, follow after commas */
 	const char *gateway; /* L2: next hop for everything else; NULL: none */
 	uint8_t mac[6];	     /* L2: own address; all zero: one made from the seed */
 	uint32_t mtu;	     /* of IP packets; 0: 1,500; 68 to 9,216 */
@@ -196,7 +200,10 @@ RILL_API int rill_stack_socket(struct rill_stack *s, int type);
 
 /*
  * addr's IP may be unset (any own address), its port 0: a free one. -EADDRINUSE, -EADDRNOTAVAIL,
- * -EINVAL (bound already, or no IPv4 address).
+ * -EINVAL (bound already, or no IPv4 address). Sockets that all had SO_REUSEPORT on before may be
+ * bound to the same: a new connection, or the datagrams of a peer, go to the one that a keyed hash
+ * says, and half-open ones move to another when a listener is closed; what waits there to be
+ * accepted is reset. Packets to an address go to who is bound to that rather than to any.
  */
 RILL_API int rill_stack_bind(struct rill_stack *s, int fd, const struct rill_addr *addr);
 
@@ -278,8 +285,8 @@ RILL_API int rill_stack_at_mark(const struct rill_stack *s, int fd);
  * many. -ENOPROTOOPT: there is no such option; -EINVAL: a value out of range, or too short.
  *
  *   SOL_SOCKET  SO_ACCEPTCONN SO_BROADCAST SO_DOMAIN SO_ERROR SO_KEEPALIVE SO_LINGER SO_OOBINLINE
- *		 SO_PROTOCOL SO_RCVBUF SO_RCVLOWAT SO_REUSEADDR SO_REUSEPORT (read only, 0)
- *		 SO_SNDBUF SO_TYPE
+ *		 SO_PROTOCOL SO_RCVBUF SO_RCVLOWAT SO_REUSEADDR SO_REUSEPORT SO_SNDBUF
+ *		 SO_TYPE
  *   IPPROTO_IP	 IP_TOS IP_TTL
  *   IPPROTO_TCP TCP_CONGESTION TCP_CORK TCP_DEFER_ACCEPT TCP_FASTOPEN TCP_FASTOPEN_CONNECT
  *		 TCP_FASTOPEN_KEY (the whole stack's) TCP_INFO TCP_INQ TCP_KEEPCNT TCP_KEEPIDLE
@@ -287,8 +294,9 @@ RILL_API int rill_stack_at_mark(const struct rill_stack *s, int fd);
  *		 TCP_SYNCNT TCP_TIMESTAMP TCP_USER_TIMEOUT TCP_WINDOW_CLAMP
  *
  * SO_RCVBUF and SO_SNDBUF read back twice what was set, as on Linux, which counts its own overhead;
- * the window follows from what was set. SO_REUSEADDR is kept, but changes nothing: connections in
- * TIME-WAIT never keep a port from being bound. TCP_INFO is struct tcp_info of <linux/tcp.h>, of
+ * the window follows from what was set. SO_REUSEPORT counts when the socket is bound. SO_REUSEADDR
+ * is kept, but changes nothing: connections in TIME-WAIT never keep a port from being bound.
+ * TCP_INFO is struct tcp_info of <linux/tcp.h>, of
  * which older, shorter versions are the beginning.
  */
 RILL_API int rill_stack_getsockopt(const struct rill_stack *s, int fd, int level, int name,
@@ -342,6 +350,14 @@ RILL_API void rill_stack_stats(const struct rill_stack *s, struct rill_stack_sta
  * the last reason.
  */
 RILL_API const char *rill_stack_drops(const struct rill_stack *s, unsigned i, uint64_t *ret_count);
+
+/*
+ * The connections in trouble, then those whose trouble is over, the oldest first. visit makes no
+ * calls on s.
+ */
+RILL_API void rill_stack_troubles(const struct rill_stack *s,
+				  void (*visit)(void *ctx, const struct rill_tcp_trouble *t),
+				  void *ctx);
 
 RILL_END_DECLS
 

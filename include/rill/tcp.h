@@ -19,9 +19,9 @@ struct rill_tcp;
 
 /* When a silent peer is asked whether it is there (RFC 9293, 3.8.4). */
 struct rill_tcp_keepalive {
-	uint32_t idle_ms;     /* after this much silence; 1 to 2^31 - 1; 0: 2 h */
-	uint32_t interval_ms; /* between two questions without an answer; 0: 75 s */
-	uint32_t count;	      /* of them, and then -ETIMEDOUT; at most 255; 0: 9 */
+	uint32_t idle_ms;     /* after this much silence; 1 to 32,767,000; 0: 2 h */
+	uint32_t interval_ms; /* between two questions without an answer; the same; 0: 75 s */
+	uint32_t count;	      /* of them, and then -ETIMEDOUT; at most 127; 0: 9 */
 };
 
 struct rill_tcp_options {
@@ -55,10 +55,18 @@ struct rill_tcp_options {
 	 */
 	const void *early;
 	size_t early_len;
+	/*
+	 * listen: others may listen on the same, if all of them said this (SO_REUSEPORT). A keyed
+	 * hash of its addresses says to whom a connection goes. Each has its own backlog, limits
+	 * and counters. When one stops, handshakes move to the others; connections that it has not
+	 * accepted are reset.
+	 */
+	bool reuse_port;
 };
 
 /*
- * Listens on local (its IP may be unset: any own address). o may be NULL. -EADDRINUSE,
+ * Listens on local (its IP may be unset: any own address; who listens on the very address of a SYN
+ * comes first). o may be NULL. -EADDRINUSE,
  * -EADDRNOTAVAIL, -EINVAL, -ENOENT (no such congestion control). Accepted connections inherit the
  * options.
  */
@@ -69,6 +77,14 @@ RILL_API int rill_tcp_listen(struct rill_net *net, const struct rill_addr *local
 RILL_API int rill_tcp_accept(struct rill_listener *l, struct rill_tcp **ret_conn);
 /* The same without waiting: -EAGAIN when none is ready. */
 RILL_API int rill_tcp_try_accept(struct rill_listener *l, struct rill_tcp **ret_conn);
+
+struct rill_listener_info {
+	uint32_t ready;	    /* connections that wait to be accepted */
+	uint64_t opened;    /* connections that were established */
+	uint64_t overflows; /* SYNs, and ends of handshakes, that found the backlog full */
+	uint64_t limited;   /* the same for max_conns and max_conns_per_network */
+};
+RILL_API void rill_listener_info(struct rill_listener *l, struct rill_listener_info *ret_info);
 RILL_API struct rill_addr rill_listener_addr(const struct rill_listener *l);
 /* Stops listening: waiting accepts return -ESHUTDOWN, connections not yet accepted are reset. */
 RILL_API void rill_listener_shutdown(struct rill_listener *l);
@@ -191,8 +207,13 @@ RILL_API int rill_tcp_shutdown(struct rill_tcp *c, enum rill_shutdown how);
 /*
  * Frees the handle without waiting. Queued bytes and a FIN are still sent; if received data was not
  * read, the peer gets a RST (RFC 9293, 3.6; RFC 2525, 2.17). No other task may be in a call on it.
+ *
+ * After rill_tcp_set_linger() above 0 it waits until the peer has acknowledged all of it: 0; with
+ * the time over -ETIMEDOUT, and the connection is reset; -ECONNRESET. When the scope ends
+ * (-ECANCELED, -ETIMEDOUT) the connection goes on in the background until then. The handle is gone
+ * in any case.
  */
-RILL_API void rill_tcp_close(struct rill_tcp *c);
+RILL_API int rill_tcp_close(struct rill_tcp *c);
 /* Sends a RST, drops what is queued, frees the handle. */
 RILL_API void rill_tcp_abort(struct rill_tcp *c);
 
@@ -220,9 +241,16 @@ RILL_API int rill_tcp_set_keepalive(struct rill_tcp *c, const struct rill_tcp_ke
  * the connection breaks with -ETIMEDOUT (RFC 5482); 0: as the retransmissions say, about 15 min. */
 RILL_API int rill_tcp_set_user_timeout(struct rill_tcp *c, uint32_t ms);
 /*
+ * Suggests to the peer for how long data may stay without an ACK (the user timeout option of RFC
+ * 5482), 1 s to 22 days, and takes what it suggests in turn: then the longer of both counts, but no
+ * less than 100 s and no more than an hour, unless rill_tcp_set_user_timeout() says otherwise. 0:
+ * neither.
+ */
+RILL_API int rill_tcp_set_user_timeout_option(struct rill_tcp *c, uint32_t ms);
+/*
  * What closing does. Negative: queued data and a FIN are sent (the default). 0: RST, and what is
- * queued is dropped. Positive: as negative; Linux's close() would wait for so long, and
- * rill_tcp_close() never waits.
+ * queued is dropped. Positive: as negative, but rill_tcp_close() waits for the peer's
+ * acknowledgement, so long at most; then what is not acknowledged is given up with a RST.
  */
 RILL_API int rill_tcp_set_linger(struct rill_tcp *c, int32_t ms);
 /* Fixes the size, 1 KiB to 1 GiB, which has followed the path until then. */
@@ -316,6 +344,9 @@ struct rill_tcp_info {
 	uint64_t reorders;		       /* segments that were late, not lost */
 	uint64_t rcv_out_of_order;	       /* segments */
 	uint64_t since_send_ns, since_recv_ns; /* UINT64_MAX: never */
+	/* Time with anything queued or not acknowledged; of that, kept back by the peer's window
+	 * alone, and by a full send buffer. A transfer counts in ns, past ones in ms. */
+	uint64_t busy_us, rwnd_limited_us, sndbuf_limited_us;
 };
 RILL_API int rill_tcp_info(struct rill_tcp *c, struct rill_tcp_info *ret_info);
 

@@ -2,6 +2,7 @@
 /* Readiness, addresses, byte counts, and what there is. */
 #include "netstack/bare/socket.h"
 #include "netstack/tcp/seq.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/wire/drop.h"
 
 #include <errno.h>
@@ -344,4 +345,31 @@ const char *rill_stack_drops(const struct rill_stack *s, unsigned i, uint64_t *r
 		return NULL;
 	*ret_count = s->core.l3.drops[drop] + s->core.drops[drop];
 	return rill_drop_name(drop);
+}
+
+/* ---- what went wrong ---- */
+
+struct telling {
+	void (*visit)(void *ctx, const struct rill_tcp_trouble *t);
+	void *ctx;
+	bool archived;
+};
+
+static void tell(void *ctx, const struct rill_tcp_trace_block *t)
+{
+	const struct telling *to = ctx;
+	struct rill_tcp_trouble trouble;
+
+	rill_tcp_trace_tell(t, to->archived, &trouble);
+	to->visit(to->ctx, &trouble);
+}
+
+void rill_stack_troubles(const struct rill_stack *s,
+			 void (*visit)(void *ctx, const struct rill_tcp_trouble *t), void *ctx)
+{
+	struct telling to = {visit, ctx, false};
+
+	rill_tcp_trace_each(&s->core.env, false, tell, &to);
+	to.archived = true;
+	rill_tcp_trace_each(&s->core.env, true, tell, &to);
 }

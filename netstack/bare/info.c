@@ -2,6 +2,7 @@
 /* TCP_INFO in Linux's layout. */
 #include "netstack/bare/option.h"
 #include "netstack/tcp/cc_common.h"
+#include "netstack/tcp/chrono.h"
 #include "netstack/tcp/xfer.h"
 
 #include <linux/tcp.h>
@@ -57,7 +58,7 @@ static void fill_sending(struct tcp_info *info, const struct rill_tcb *tcb)
 	info->tcpi_probes =
 		tcb->timer == RILL_TCP_TIMER_PERSIST ? tcb->rtx_count : tcb->keep_probes;
 	info->tcpi_total_retrans = tcb->retransmits;
-	info->tcpi_bytes_sent = tcb->bytes_sent + tcb->bytes_retrans;
+	info->tcpi_bytes_sent = rill_tcb_bytes_sent(tcb) + tcb->bytes_retrans;
 	info->tcpi_bytes_acked = tcb->bytes_acked;
 	info->tcpi_bytes_retrans = tcb->bytes_retrans;
 	info->tcpi_segs_out = tcb->segs_out;
@@ -91,8 +92,20 @@ static void fill_transfer(struct tcp_info *info, const struct rill_tcb *tcb)
 		info->tcpi_delivery_rate = x->rate_delivered * RILL_SEC / x->rate_ns;
 }
 
+static void fill_times(struct tcp_info *info, const struct rill_tcb *tcb, uint64_t now)
+{
+	struct rill_tcp_chrono chrono = rill_tcp_chrono(tcb, now);
+
+	info->tcpi_busy_time = chrono.busy_us;
+	info->tcpi_rwnd_limited = chrono.rwnd_limited_us;
+	info->tcpi_sndbuf_limited = chrono.sndbuf_limited_us;
+	info->tcpi_last_data_sent = ms_since(now, tcb->last_send_ns);
+	info->tcpi_last_data_recv = ms_since(now, tcb->last_recv_ns);
+	info->tcpi_last_ack_recv = info->tcpi_last_data_recv;
+}
+
 static void fill_receiving(struct tcp_info *info, const struct rill_tcb *tcb,
-			   const struct rill_core *core, uint64_t now)
+			   const struct rill_core *core)
 {
 	info->tcpi_ato = core->env.params.delack_us;
 	info->tcpi_rcv_mss = tcb->rcv_mss;
@@ -103,9 +116,6 @@ static void fill_receiving(struct tcp_info *info, const struct rill_tcb *tcb,
 	info->tcpi_data_segs_in = tcb->data_segs_in;
 	info->tcpi_rcv_ooopack = tcb->rcv_ooo;
 	info->tcpi_pmtu = tcb->pmtu ? tcb->pmtu : core->env.params.mtu;
-	info->tcpi_last_data_sent = ms_since(now, tcb->last_send_ns);
-	info->tcpi_last_data_recv = ms_since(now, tcb->last_recv_ns);
-	info->tcpi_last_ack_recv = info->tcpi_last_data_recv;
 }
 
 int rill_socket_info(struct rill_socket *so, void *value, size_t *len)
@@ -127,7 +137,8 @@ int rill_socket_info(struct rill_socket *so, void *value, size_t *len)
 		info.tcpi_reordering = 3;
 		fill_sending(&info, tcb);
 		fill_transfer(&info, tcb);
-		fill_receiving(&info, tcb, &so->stack->core, so->stack->ops.now(so->stack->ctx));
+		fill_receiving(&info, tcb, &so->stack->core);
+		fill_times(&info, tcb, so->stack->ops.now(so->stack->ctx));
 	}
 	return rill_option_put(&info, sizeof(info), value, len);
 }

@@ -130,6 +130,8 @@ static ssize_t send_datagram(struct rill_socket *so, const struct iovec *iov, in
 	if (r < 0)
 		return r;
 	send.from = so->local;
+	if (so->at.ip == 0)
+		send.from.ip.family = RILL_AF_NONE;
 	send.to = *to;
 	send.tos = settings ? settings->tos : 0;
 	send.ttl = settings ? settings->ttl : 0;

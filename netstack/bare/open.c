@@ -36,7 +36,7 @@ int rill_stack_listen(struct rill_stack *s, int fd, int backlog)
 	r = rill_socket_autobind(so);
 	if (r < 0)
 		return r;
-	rill_acceptor_init(&so->acceptor, &s->core, so->local.port, &so->options, max);
+	rill_acceptor_init(&so->acceptor, &s->core, &so->at, &so->options, max);
 	so->acceptor.early_max = (uint32_t)so->fast_open_queue;
 	so->role = RILL_SOCKET_LISTENER;
 	return 0;
@@ -134,7 +134,8 @@ int rill_socket_open(struct rill_socket *so, const struct rill_addr *addr, bool 
 
 	if (addr->ip.family != RILL_AF_IP4)
 		return -EAFNOSUPPORT;
-	local.ip = so->stack->ip;
+	if (so->at.ip == 0)
+		local.ip.family = RILL_AF_NONE;
 	if (fast_open)
 		options.flags |= RILL_TCB_FAST_OPEN;
 	r = rill_conn_open(core, &local, addr, &options, &so->conn);
@@ -169,15 +170,20 @@ static int connect_datagram(struct rill_socket *so, const struct rill_addr *addr
 {
 	if (addr->ip.family == RILL_AF_NONE) {
 		so->remote = *addr;
+		if (so->bound)
+			so->udp.port.peer = *addr;
 		return 0;
 	}
 	if (addr->ip.family != RILL_AF_IP4 || addr->port == 0)
 		return -EINVAL;
 	int r = rill_socket_autobind(so);
 
-	if (r == 0)
-		so->remote = *addr;
-	return r;
+	if (r < 0)
+		return r;
+	so->remote = so->udp.port.peer = *addr;
+	if (so->at.ip == 0)
+		rill_l3_source(&so->stack->core.l3, &addr->ip, &so->local.ip);
+	return 0;
 }
 
 int rill_stack_connect(struct rill_stack *s, int fd, const struct rill_addr *addr)

@@ -253,6 +253,12 @@ static int get_reuse_port(struct rill_socket *so)
 	return so->reuse_port;
 }
 
+static int set_reuse_port(struct rill_socket *so, int value)
+{
+	so->reuse_port = value != 0;
+	return 0;
+}
+
 const struct rill_option rill_options_socket[] = {
 	{SO_ACCEPTCONN, .get = get_accept_conn},
 	{SO_BROADCAST, .get = get_broadcast, .set = set_broadcast},
@@ -265,7 +271,7 @@ const struct rill_option rill_options_socket[] = {
 	{SO_RCVBUF, .get = get_recv_buffer, .set = set_recv_buffer},
 	{SO_RCVLOWAT, .get = get_recv_low_water, .set = set_recv_low_water},
 	{SO_REUSEADDR, .get = get_reuse_addr, .set = set_reuse_addr},
-	{SO_REUSEPORT, .get = get_reuse_port},
+	{SO_REUSEPORT, .get = get_reuse_port, .set = set_reuse_port},
 	{SO_SNDBUF, .get = get_send_buffer, .set = set_send_buffer},
 	{SO_TYPE, .get = get_type},
 	{0},

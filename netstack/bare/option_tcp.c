@@ -8,23 +8,30 @@
 #include <linux/tcp.h>
 #include <string.h>
 
-#define CC_NAME_MAX 16		/* TCP_CA_NAME_MAX */
-#define MSS_MIN 88		/* TCP_MIN_MSS */
-#define MSS_MAX 32767		/* MAX_TCP_WINDOW */
-#define KEEP_SECONDS_MAX 32767	/* MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL */
-#define KEEP_COUNT_MAX 127	/* MAX_TCP_KEEPCNT */
-#define SYN_COUNT_MAX 127	/* MAX_TCP_SYNCNT */
-#define LINGER2_SECONDS_MAX 120 /* TCP_FIN_TIMEOUT_MAX */
+#define CC_NAME_MAX 16 /* TCP_CA_NAME_MAX */
+/* Who asks for more of TCP_DEFER_ACCEPT gets this. */
+#define DEFER_SECONDS_MAX 32767
 
-/* A change of settings. */
-#define CHANGE(so, field, value)                                                                   \
-	({                                                                                         \
-		struct rill_tcp_settings *change_ = rill_socket_settings_own(so);                  \
-		if (change_)                                                                       \
-			change_->field = (value);                                                  \
-		rill_socket_settings_changed(so);                                                  \
-		change_ ? 0 : -ENOMEM;                                                             \
-	})
+static int change_to(struct rill_socket *so, enum rill_tcp_tunable what, uint64_t value)
+{
+	struct rill_tcp_change c = {what, value};
+	struct rill_tcp_settings *s;
+
+	if (rill_tcp_tune_check(&c, 1) < 0)
+		return -EINVAL;
+	s = rill_socket_settings_own(so);
+	if (!s)
+		return -ENOMEM;
+	rill_tcp_tune_apply(s, &c, 1);
+	rill_socket_settings_changed(so);
+	return 0;
+}
+
+/* An option of Linux's in units of scale. Nothing negative is in any bounds. */
+static int change(struct rill_socket *so, enum rill_tcp_tunable what, int value, uint32_t scale)
+{
+	return value < 0 ? -EINVAL : change_to(so, what, (uint64_t)value * scale);
+}
 
 /* ---- flags ---- */
 
@@ -73,9 +80,7 @@ static int get_keep_idle(struct rill_socket *so)
 
 static int set_keep_idle(struct rill_socket *so, int value)
 {
-	if (value < 1 || value > KEEP_SECONDS_MAX)
-		return -EINVAL;
-	return CHANGE(so, keep_idle_ms, (uint32_t)value * 1000);
+	return change(so, RILL_TUNE_KEEP_IDLE_MS, value, 1000);
 }
 
 static int get_keep_interval(struct rill_socket *so)
@@ -85,9 +90,7 @@ static int get_keep_interval(struct rill_socket *so)
 
 static int set_keep_interval(struct rill_socket *so, int value)
 {
-	if (value < 1 || value > KEEP_SECONDS_MAX)
-		return -EINVAL;
-	return CHANGE(so, keep_intvl_ms, (uint32_t)value * 1000);
+	return change(so, RILL_TUNE_KEEP_INTVL_MS, value, 1000);
 }
 
 static int get_keep_count(struct rill_socket *so)
@@ -97,9 +100,7 @@ static int get_keep_count(struct rill_socket *so)
 
 static int set_keep_count(struct rill_socket *so, int value)
 {
-	if (value < 1 || value > KEEP_COUNT_MAX)
-		return -EINVAL;
-	return CHANGE(so, keep_count, (uint8_t)value);
+	return change(so, RILL_TUNE_KEEP_COUNT, value, 1);
 }
 
 static int get_syn_count(struct rill_socket *so)
@@ -111,9 +112,7 @@ static int get_syn_count(struct rill_socket *so)
 
 static int set_syn_count(struct rill_socket *so, int value)
 {
-	if (value < 1 || value > SYN_COUNT_MAX)
-		return -EINVAL;
-	return CHANGE(so, syn_retries, (uint8_t)value);
+	return change(so, RILL_TUNE_SYN_RETRIES, value, 1);
 }
 
 static int get_linger2(struct rill_socket *so)
@@ -126,9 +125,7 @@ static int get_linger2(struct rill_socket *so)
 /* 0 is the default again. */
 static int set_linger2(struct rill_socket *so, int value)
 {
-	if (value < 0 || value > LINGER2_SECONDS_MAX)
-		return -EINVAL;
-	return CHANGE(so, linger2_ms, (uint32_t)value * 1000);
+	return change(so, RILL_TUNE_LINGER2_MS, value, 1000);
 }
 
 static int get_defer_accept(struct rill_socket *so)
@@ -138,9 +135,8 @@ static int get_defer_accept(struct rill_socket *so)
 
 static int set_defer_accept(struct rill_socket *so, int value)
 {
-	uint32_t seconds = (uint32_t)RILL_MIN(RILL_MAX(value, 0), KEEP_SECONDS_MAX);
-
-	return CHANGE(so, defer_accept_ms, seconds * 1000);
+	value = RILL_MIN(RILL_MAX(value, 0), DEFER_SECONDS_MAX);
+	return change(so, RILL_TUNE_DEFER_ACCEPT_MS, value, 1000);
 }
 
 static int get_window_clamp(struct rill_socket *so)
@@ -150,9 +146,7 @@ static int get_window_clamp(struct rill_socket *so)
 
 static int set_window_clamp(struct rill_socket *so, int value)
 {
-	if (value < 0)
-		return -EINVAL;
-	return CHANGE(so, window_clamp, (uint32_t)value);
+	return change(so, RILL_TUNE_WINDOW_CLAMP, value, 1);
 }
 
 static int get_user_timeout(struct rill_socket *so)
@@ -162,9 +156,7 @@ static int get_user_timeout(struct rill_socket *so)
 
 static int set_user_timeout(struct rill_socket *so, int value)
 {
-	if (value < 0)
-		return -EINVAL;
-	return CHANGE(so, user_timeout_ms, (uint32_t)value);
+	return change(so, RILL_TUNE_USER_TIMEOUT_MS, value, 1);
 }
 
 static int get_notsent_lowat(struct rill_socket *so)
@@ -172,9 +164,10 @@ static int get_notsent_lowat(struct rill_socket *so)
 	return (int)rill_socket_settings(so)->notsent_lowat;
 }
 
+/* Linux takes its bits for unsigned ones. */
 static int set_notsent_lowat(struct rill_socket *so, int value)
 {
-	return CHANGE(so, notsent_lowat, (uint32_t)value);
+	return change_to(so, RILL_TUNE_NOTSENT_LOWAT, (uint32_t)value);
 }
 
 /* Of a connection, what it sends; else what was set, or Linux's word for nothing. */
@@ -189,9 +182,7 @@ static int get_maxseg(struct rill_socket *so)
 
 static int set_maxseg(struct rill_socket *so, int value)
 {
-	if (value != 0 && (value < MSS_MIN || value > MSS_MAX))
-		return -EINVAL;
-	return CHANGE(so, mss_clamp, (uint16_t)value);
+	return change(so, RILL_TUNE_MSS_CLAMP, value, 1);
 }
 
 /* ---- Fast Open (RFC 7413) ---- */
@@ -219,11 +210,9 @@ static int get_fast_open_no_cookie(struct rill_socket *so)
 
 static int set_fast_open_no_cookie(struct rill_socket *so, int value)
 {
-	if (value != 0 && value != 1)
-		return -EINVAL;
 	if (so->role == RILL_SOCKET_CONNECTION)
 		return -EINVAL;
-	return CHANGE(so, fast_open_no_cookie, value == 1);
+	return change(so, RILL_TUNE_FAST_OPEN_NO_COOKIE, value, 1);
 }
 
 static int get_fast_open_connect(struct rill_socket *so)

@@ -2,6 +2,7 @@
 /* From the profile's knobs to the protocol's parameters. */
 #include "netstack/bare/stack.h"
 #include "netstack/tcp/cc.h"
+#include "netstack/tcp/tune.h"
 
 #include <errno.h>
 #include <string.h>
@@ -42,8 +43,10 @@ void rill_stack_profile_init(struct rill_stack_profile *p)
 
 static bool is_valid(const struct rill_stack_profile *p)
 {
-	return p->delayed_ack_us < DELAYED_ACK_MAX_US && p->initial_window > 0 &&
-	       p->rto_min_us > 0 && p->rto_min_us <= p->rto_max_us &&
+	const struct rill_tcp_change uto = {RILL_TUNE_UTO_MS, p->user_timeout_option_us / 1000};
+
+	return rill_tcp_tune_check(&uto, 1) == 0 && p->delayed_ack_us < DELAYED_ACK_MAX_US &&
+	       p->initial_window > 0 && p->rto_min_us > 0 && p->rto_min_us <= p->rto_max_us &&
 	       p->rto_initial_us <= p->rto_max_us && p->window_scale >= RILL_STACK_WSCALE_NONE &&
 	       p->window_scale <= WSCALE_MAX && p->ecn <= RILL_STACK_ECN_ACCURATE &&
 	       p->fast_open_key_count <= RILL_ARRAY_SIZE(p->fast_open_keys) &&
@@ -106,6 +109,7 @@ int rill_stack_profile_apply(struct rill_stack *s)
 	}
 	/* As on Linux; RFC 6093, 4 would have it true. */
 	env->settings.oob_inline = false;
+	env->settings.uto_ms = (uint32_t)(p->user_timeout_option_us / 1000);
 	env->settings.keep_idle_ms = (uint32_t)(p->keep_idle_us / 1000);
 	env->settings.keep_intvl_ms = p->keep_interval_us / 1000;
 	env->settings.keep_count = p->keep_count;

@@ -99,55 +99,68 @@ bool rill_socket_owns(const struct rill_stack *s, const struct rill_ip *ip)
 	static const uint8_t any[16];
 
 	return ip->family == RILL_AF_NONE || memcmp(ip->bytes, any, sizeof(any)) == 0 ||
-	       memcmp(ip, &s->ip, sizeof(*ip)) == 0;
+	       (ip->family == RILL_AF_IP4 && rill_l3_owns(&s->core.l3, rill_ip4_get(ip)));
 }
 
 /* ---- local ports ---- */
 
-static bool is_free(const struct rill_socket *so, uint16_t port)
+static bool is_free(const struct rill_socket *so, const struct rill_port *at)
 {
 	const struct rill_stack *s = so->stack;
 
-	return !rill_port_find(so->stream ? &s->bound : &s->core.udp_ports, port);
+	return !rill_port_conflicts(so->stream ? &s->bound : &s->core.udp_ports, at);
 }
 
-static int pick_port(struct rill_socket *so)
+/* One that nobody has, whether they would share it or not. */
+static int pick_port(struct rill_socket *so, const struct rill_ip *ip)
 {
 	struct rill_core *core = &so->stack->core;
 	uint64_t draw[1] = {core->port_draws++};
 	uint64_t random = rill_siphash(&core->env.secret, draw, sizeof(draw));
 
 	for (uint32_t i = 0; i < RILL_PORT_EPHEMERAL_COUNT; i++) {
-		uint32_t at = (uint32_t)((random + i) % RILL_PORT_EPHEMERAL_COUNT);
+		uint32_t offset = (uint32_t)((random + i) % RILL_PORT_EPHEMERAL_COUNT);
+		struct rill_addr addr = {*ip, (uint16_t)(RILL_PORT_EPHEMERAL_FIRST + offset)};
+		struct rill_port at = rill_port_make(&addr, false, 0);
 
-		if (is_free(so, (uint16_t)(RILL_PORT_EPHEMERAL_FIRST + at)))
-			return (int)(RILL_PORT_EPHEMERAL_FIRST + at);
+		if (is_free(so, &at))
+			return addr.port;
 	}
 	return -EADDRNOTAVAIL;
 }
 
-static void bind_to(struct rill_socket *so, uint16_t port)
+static int bind_to(struct rill_socket *so, const struct rill_addr *addr)
 {
 	struct rill_stack *s = so->stack;
 
-	so->local = (struct rill_addr){.ip = s->ip, .port = port};
+	so->at = rill_port_make(addr, so->reuse_port, s->port_ids + 1);
+	if (!is_free(so, &so->at))
+		return -EADDRINUSE;
+	s->port_ids++;
+	so->local = (struct rill_addr){.ip = so->at.ip ? addr->ip : s->ip, .port = addr->port};
 	so->bound = true;
 	if (so->stream) {
-		so->at.port = port;
 		rill_port_insert(&s->bound, &so->at);
-		return;
+		return 0;
 	}
 	so->udp.queue.max = so->options.recv_buffer;
-	rill_udp_port_init(&so->udp.port, &s->core, port);
+	rill_udp_port_init(&so->udp.port, &s->core, &so->at);
+	return 0;
+}
+
+static int bind_free(struct rill_socket *so, const struct rill_ip *ip)
+{
+	int port = pick_port(so, ip);
+	struct rill_addr addr = {*ip, (uint16_t)port};
+
+	return port < 0 ? port : bind_to(so, &addr);
 }
 
 int rill_socket_autobind(struct rill_socket *so)
 {
-	int port = so->bound ? 0 : pick_port(so);
+	static const struct rill_ip any = {.family = RILL_AF_NONE};
 
-	if (port > 0)
-		bind_to(so, (uint16_t)port);
-	return RILL_MIN(port, 0);
+	return so->bound ? 0 : bind_free(so, &any);
 }
 
 int rill_stack_bind(struct rill_stack *s, int fd, const struct rill_addr *addr)
@@ -160,12 +173,7 @@ int rill_stack_bind(struct rill_stack *s, int fd, const struct rill_addr *addr)
 		return -EINVAL;
 	if (!rill_socket_owns(s, &addr->ip))
 		return -EADDRNOTAVAIL;
-	if (addr->port == 0)
-		return rill_socket_autobind(so);
-	if (!is_free(so, addr->port))
-		return -EADDRINUSE;
-	bind_to(so, addr->port);
-	return 0;
+	return addr->port == 0 ? bind_free(so, &addr->ip) : bind_to(so, addr);
 }
 
 /* ---- what Linux would call it ---- */
@@ -240,12 +248,6 @@ void rill_socket_acceptable(struct rill_core *core, struct rill_acceptor *a)
 	tell_ready(RILL_CONTAINER_OF(a, struct rill_socket, acceptor));
 }
 
-/* The struct has a hole. */
-static bool same_addr(const struct rill_addr *a, const struct rill_addr *b)
-{
-	return a->port == b->port && memcmp(&a->ip, &b->ip, sizeof(a->ip)) == 0;
-}
-
 enum rill_drop rill_socket_udp_input(struct rill_core *core, struct rill_udp_port *p,
 				     struct rill_buf *chain, const struct rill_udp_hdr *hdr,
 				     const struct rill_addr *from)
@@ -254,9 +256,6 @@ enum rill_drop rill_socket_udp_input(struct rill_core *core, struct rill_udp_por
 	enum rill_drop drop;
 
 	(void)core;
-	/* A connected one is there for its peer alone. */
-	if (so->remote.ip.family != RILL_AF_NONE && !same_addr(&so->remote, from))
-		return RILL_DROP_UDP_NO_PORT;
 	drop = rill_udp_queue_push(&so->udp.queue, chain, hdr, from);
 	if (drop == RILL_DROP_NONE)
 		tell_ready(so);
@@ -265,12 +264,12 @@ enum rill_drop rill_socket_udp_input(struct rill_core *core, struct rill_udp_por
 
 /* Only a connected socket learns of it (RFC 1122, 4.1.3.3; udp(7)). */
 void rill_socket_udp_error(struct rill_core *core, struct rill_udp_port *p,
-			   const struct rill_addr *remote, int error)
+			   const struct rill_addr *remote, int error, bool hard)
 {
 	struct rill_socket *so = RILL_CONTAINER_OF(p, struct rill_socket, udp.port);
 
-	(void)core;
-	if (!same_addr(&so->remote, remote))
+	(void)core, (void)remote;
+	if (!hard || so->remote.ip.family == RILL_AF_NONE)
 		return;
 	so->error = error;
 	tell_ready(so);

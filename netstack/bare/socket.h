@@ -34,7 +34,7 @@ struct rill_socket {
 	int recv_low_water;
 	int fast_open_queue; /* TCP_FASTOPEN of a listener */
 
-	struct rill_port at; /* stream, bound: in the stack's table */
+	struct rill_port at; /* bound to; stream: in the stack's table */
 	union {
 		struct rill_acceptor acceptor; /* RILL_SOCKET_LISTENER */
 		struct {
@@ -79,6 +79,6 @@ enum rill_drop rill_socket_udp_input(struct rill_core *core, struct rill_udp_por
 				     struct rill_buf *chain, const struct rill_udp_hdr *hdr,
 				     const struct rill_addr *from);
 void rill_socket_udp_error(struct rill_core *core, struct rill_udp_port *p,
-			   const struct rill_addr *remote, int error);
+			   const struct rill_addr *remote, int error, bool hard);
 
 #endif

@@ -177,12 +177,18 @@ static void draw_secrets(uint64_t seed, struct rill_core_config *config)
 	config->l3.seed = rill_rand_next(&rand);
 }
 
-static int parse_address(const struct rill_stack_options *o, struct rill_l3_config *l3)
+static int parse_addresses(const struct rill_stack_options *o, struct rill_l3_config *l3,
+			   struct rill_l3_cidr cidrs[RILL_L3_ADDRS_MAX])
 {
 	struct rill_addr gateway = {.port = 0};
+	int count = o->addr ? rill_l3_cidrs_parse(o->addr, cidrs) : -EINVAL;
 
-	if (!o->addr || rill_cidr_parse(o->addr, &l3->ip, &l3->prefix) < 0)
-		return -EINVAL;
+	if (count < 0)
+		return count;
+	l3->ip = cidrs[0].ip;
+	l3->prefix = cidrs[0].prefix;
+	l3->more = cidrs + 1;
+	l3->more_count = (unsigned)count - 1;
 	if (o->gateway && (rill_addr_parse(o->gateway, &gateway) < 0 || gateway.port != 0))
 		return -EINVAL;
 	l3->gateway = gateway.ip;
@@ -202,10 +208,11 @@ static void choose_mac(const struct rill_stack_options *o, struct rill_core_conf
 	config->l3.mac[0] = (uint8_t)((config->l3.mac[0] & 0xfc) | 2);
 }
 
-static int make_config(const struct rill_stack_options *o, struct rill_core_config *config)
+static int make_config(const struct rill_stack_options *o, struct rill_core_config *config,
+		       struct rill_l3_cidr cidrs[RILL_L3_ADDRS_MAX])
 {
 	uint32_t mtu = o->mtu ? o->mtu : MTU_DEFAULT;
-	int r = parse_address(o, &config->l3);
+	int r = parse_addresses(o, &config->l3, cidrs);
 
 	if (r < 0)
 		return r;
@@ -261,6 +268,7 @@ static int stack_init(struct rill_stack *s, const struct rill_stack_options *o,
 int rill_stack_create(const struct rill_stack_options *in, struct rill_stack **ret_stack)
 {
 	struct rill_stack_options o = {0};
+	struct rill_l3_cidr cidrs[RILL_L3_ADDRS_MAX];
 	struct rill_core_config config = {0};
 	const struct rill_memory *memory = &rill_memory_heap;
 	struct rill_memory own;
@@ -270,7 +278,7 @@ int rill_stack_create(const struct rill_stack_options *in, struct rill_stack **r
 	memcpy(&o, in, RILL_MIN(in->size, sizeof(o)));
 	if (!o.ops || !o.ops->now || !o.ops->output || !o.ops->alloc != !o.ops->free)
 		return -EINVAL;
-	r = make_config(&o, &config);
+	r = make_config(&o, &config, cidrs);
 	if (r < 0)
 		return r;
 	own = (struct rill_memory){o.ops->alloc, o.ops->free, o.ctx};

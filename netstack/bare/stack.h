@@ -32,6 +32,7 @@ struct rill_stack {
 	unsigned free_from; /* no number below it is free */
 	struct rill_slab socket_slab;
 	struct rill_port_table bound; /* TCP ports, by the sockets' at */
+	uint32_t port_ids;	      /* given out */
 
 	uint64_t packets_in, packets_out;
 	struct rill_core core;

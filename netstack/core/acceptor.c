@@ -6,17 +6,33 @@
 /* How long a peer whose cookie was refused may take to repeat it: some of its timeouts. */
 #define COOKIE_PATIENCE_NS (10 * RILL_SEC)
 
-void rill_acceptor_init(struct rill_acceptor *a, struct rill_core *core, uint16_t port,
+void rill_acceptor_init(struct rill_acceptor *a, struct rill_core *core, const struct rill_port *at,
 			const struct rill_conn_options *o, uint32_t backlog)
 {
 	*a = (struct rill_acceptor){
-		.at = {.port = port},
+		.at = *at,
 		.core = core,
 		.options = rill_conn_options_get(o),
 		.backlog = backlog,
 	};
 	rill_list_init(&a->ready);
 	rill_port_insert(&core->acceptors, &a->at);
+}
+
+bool rill_acceptor_listens(const struct rill_core *core, const struct rill_ip *local, uint16_t port)
+{
+	return rill_port_find(&core->acceptors, rill_ip4_get(local), port) != NULL;
+}
+
+struct rill_acceptor *rill_acceptor_find(const struct rill_core *core,
+					 const struct rill_flow_key *key)
+{
+	struct rill_port *p =
+		rill_port_find(&core->acceptors, rill_ip4_get(key->local), key->local_port);
+
+	if (p && p->shared)
+		p = rill_port_choose(p, rill_flow_hash(&core->flow_secret, key));
+	return p ? rill_acceptor_of(p) : NULL;
 }
 
 void rill_acceptor_defer(struct rill_acceptor *a, uint32_t ms)
@@ -74,10 +90,10 @@ void rill_acceptor_forget(struct rill_acceptor *a)
 
 /* ---- limits ---- */
 
-/* Counted by port, so that it survives the acceptor, and all of a port as one network. */
-static const void *count_owner(uint16_t port)
+/* Counted by id, which survives the acceptor, and all of one as one network. */
+static const void *count_owner(uint32_t id)
 {
-	return (const void *)(uintptr_t)port;
+	return (const void *)(uintptr_t)id;
 }
 
 static const struct rill_ip everywhere;
@@ -95,7 +111,7 @@ static uint32_t bound(uint32_t max)
 static bool over_limit(const struct rill_acceptor *a, const struct rill_ip *remote)
 {
 	const struct rill_prefix_table *t = &a->core->conn_counts;
-	const void *owner = count_owner(a->at.port);
+	const void *owner = count_owner(a->at.id);
 
 	return rill_prefix_count(t, owner, &everywhere) >= bound(a->conn_max) ||
 	       rill_prefix_count(t, owner, remote) >= bound(a->prefix_max);
@@ -104,7 +120,7 @@ static bool over_limit(const struct rill_acceptor *a, const struct rill_ip *remo
 static bool count(const struct rill_acceptor *a, const struct rill_ip *remote)
 {
 	struct rill_prefix_table *t = &a->core->conn_counts;
-	const void *owner = count_owner(a->at.port);
+	const void *owner = count_owner(a->at.id);
 
 	if (!rill_prefix_take(t, owner, &everywhere, bound(a->conn_max)))
 		return false;
@@ -114,11 +130,21 @@ static bool count(const struct rill_acceptor *a, const struct rill_ip *remote)
 	return false;
 }
 
+/* NULL: it has stopped. */
+static struct rill_acceptor *find_listener(const struct rill_conn *c)
+{
+	struct rill_port *p = rill_port_bucket(&c->core->acceptors, c->tcb.local.port);
+
+	while (p && p->id != c->listener_id)
+		p = p->next;
+	return p ? rill_acceptor_of(p) : NULL;
+}
+
 void rill_acceptor_uncount(struct rill_conn *c)
 {
 	struct rill_prefix_table *t = &c->core->conn_counts;
-	const void *owner = count_owner(c->tcb.local.port);
-	struct rill_acceptor *a = rill_acceptor_find(c->core, c->tcb.local.port);
+	const void *owner = count_owner(c->listener_id);
+	struct rill_acceptor *a = find_listener(c);
 
 	rill_prefix_put(t, owner, &everywhere);
 	rill_prefix_put(t, owner, &c->tcb.remote.ip);
@@ -127,22 +153,22 @@ void rill_acceptor_uncount(struct rill_conn *c)
 		rill_syncache_room(&c->core->syns, a);
 }
 
-/* Another kind of count for the same port. */
-static const void *early_owner(uint16_t port)
+/* Another kind of count for the same. */
+static const void *early_owner(uint32_t id)
 {
-	return (const void *)(uintptr_t)(port | UINT32_C(1) << 16);
+	return (const void *)(uintptr_t)(id | UINT64_C(1) << 32);
 }
 
 static bool early_full(const struct rill_acceptor *a)
 {
-	return rill_prefix_count(&a->core->conn_counts, early_owner(a->at.port), &everywhere) >=
+	return rill_prefix_count(&a->core->conn_counts, early_owner(a->at.id), &everywhere) >=
 	       a->early_max;
 }
 
 void rill_acceptor_early_over(struct rill_conn *c)
 {
 	c->early = false;
-	rill_prefix_put(&c->core->conn_counts, early_owner(c->tcb.local.port), &everywhere);
+	rill_prefix_put(&c->core->conn_counts, early_owner(c->listener_id), &everywhere);
 }
 
 /* ---- opening ---- */
@@ -154,7 +180,18 @@ static void prepare(void *listener, struct rill_tcb *tcb)
 	rill_conn_options_apply(a->core, tcb, &a->options);
 }
 
-const struct rill_syncache_ops rill_acceptor_syncache_ops = {.prepare = prepare};
+/* What a member of a group leaves behind is shared among the others as new flows would be. */
+static void *heir(void *listener, const struct rill_ip *local, const struct rill_ip *remote,
+		  uint16_t remote_port)
+{
+	struct rill_acceptor *a = listener;
+	struct rill_flow_key key = {remote, local, remote_port, a->at.port};
+	struct rill_acceptor *other = a->at.shared ? rill_acceptor_find(a->core, &key) : NULL;
+
+	return other && other->at.ip == a->at.ip ? other : NULL;
+}
+
+const struct rill_syncache_ops rill_acceptor_syncache_ops = {.prepare = prepare, .heir = heir};
 
 static bool queue_full(struct rill_acceptor *a)
 {
@@ -172,10 +209,12 @@ static enum rill_drop open_conn(struct rill_acceptor *a, const struct rill_tcp_s
 	struct rill_conn *c;
 
 	if (!admit(a, false)) {
+		a->overflows++;
 		rill_counter_add(&a->core->env.stats.accept_overflows, 1);
 		return RILL_DROP_TCP_BACKLOG;
 	}
 	if (limited(a) && !count(a, seg->src)) {
+		a->limited++;
 		rill_counter_add(&a->core->env.stats.prefix_limited, 1);
 		rill_acceptor_forget(a);
 		return RILL_DROP_TCP_LIMIT;
@@ -183,15 +222,16 @@ static enum rill_drop open_conn(struct rill_acceptor *a, const struct rill_tcp_s
 	if (rill_conn_create(a->core, &local, &remote, &a->options, false, &c) < 0) {
 		rill_acceptor_forget(a);
 		if (limited(a)) {
-			rill_prefix_put(&a->core->conn_counts, count_owner(local.port),
-					&everywhere);
-			rill_prefix_put(&a->core->conn_counts, count_owner(local.port), &remote.ip);
+			rill_prefix_put(&a->core->conn_counts, count_owner(a->at.id), &everywhere);
+			rill_prefix_put(&a->core->conn_counts, count_owner(a->at.id), &remote.ip);
 		}
 		return RILL_DROP_TCP_NO_MEMORY;
 	}
 	c->passive_open = true;
 	c->acceptor = a;
+	c->listener_id = a->at.id;
 	c->counted = limited(a);
+	a->opened++;
 	*ret_conn = c;
 	return RILL_DROP_NONE;
 }
@@ -245,7 +285,7 @@ static enum rill_drop open_early(struct rill_acceptor *a, const struct rill_tcp_
 		return drop;
 	rill_tcb_accept(&c->tcb, &core->env, seg, old, core->now_ns);
 	rill_tcb_accept_early(&c->tcb, &core->env, seg, b, core->now_ns);
-	c->early = rill_prefix_take(&core->conn_counts, early_owner(a->at.port), &everywhere,
+	c->early = rill_prefix_take(&core->conn_counts, early_owner(a->at.id), &everywhere,
 				    a->early_max);
 	rill_conn_touch(c);
 	return RILL_DROP_NONE;
@@ -266,9 +306,12 @@ static enum rill_drop take_syn(struct rill_acceptor *a, const struct rill_tcp_se
 	struct rill_core *core = a->core;
 	enum rill_drop drop;
 
-	if (queue_full(a))
+	if (queue_full(a)) {
+		a->overflows++;
 		return RILL_DROP_TCP_BACKLOG;
+	}
 	if (limited(a) && over_limit(a, seg->src)) {
+		a->limited++;
 		rill_counter_add(&core->env.stats.prefix_limited, 1);
 		return RILL_DROP_TCP_LIMIT;
 	}
@@ -303,8 +346,9 @@ enum rill_drop rill_acceptor_input(struct rill_acceptor *a, struct rill_tcp_seg 
 	struct rill_tcp_syn syn;
 	enum rill_drop drop;
 
+	/* Its group may have changed since. */
 	if (e)
-		return half_open(a, e, seg, b);
+		return half_open(e->listener, e, seg, b);
 	if (rill_syncache_cookie(&core->syns, seg, core->now_ns, &syn))
 		return by_cookie(a, &syn, seg, b);
 	if (core->now_ns < a->cookies_wait_until &&

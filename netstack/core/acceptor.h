@@ -24,16 +24,22 @@ struct rill_acceptor {
 	 */
 	uint32_t early_max;
 	uint32_t ready_count;
+	/* Connections that were established, and what the peers of others heard nothing for: the
+	 * queue was full; conn_max or prefix_max. */
+	uint64_t opened, overflows, limited;
 	uint64_t cookies_wait_until; /* peers with cookies were put off, and may come again */
 	struct rill_list ready;	     /* connections by link, held by the queue */
 };
 
-/* Begins to listen: the port is free. */
-void rill_acceptor_init(struct rill_acceptor *a, struct rill_core *core, uint16_t port,
+/* Begins to listen: nothing is in at's way. */
+void rill_acceptor_init(struct rill_acceptor *a, struct rill_core *core, const struct rill_port *at,
 			const struct rill_conn_options *o, uint32_t backlog);
 /* New connections are ready with their first data, or after ms. Without memory they do not wait. */
 void rill_acceptor_defer(struct rill_acceptor *a, uint32_t ms);
-/* Stops listening, resets what is half open or ready. */
+/*
+ * Stops listening, and resets what is ready. Handshakes go on with others of its group; without
+ * any they are forgotten.
+ */
 void rill_acceptor_fini(struct rill_acceptor *a);
 
 /* The oldest ready connection, which is the caller's now, or NULL. */
@@ -41,13 +47,17 @@ struct rill_conn *rill_acceptor_pop(struct rill_acceptor *a);
 /* Gives one back that was popped, as the oldest. */
 void rill_acceptor_unpop(struct rill_acceptor *a, struct rill_conn *c);
 
-/* NULL: nobody listens there. */
-static inline struct rill_acceptor *rill_acceptor_find(const struct rill_core *core, uint16_t port)
+static inline struct rill_acceptor *rill_acceptor_of(struct rill_port *p)
 {
-	struct rill_port *p = rill_port_find(&core->acceptors, port);
-
-	return p ? RILL_CONTAINER_OF(p, struct rill_acceptor, at) : NULL;
+	return RILL_CONTAINER_OF(p, struct rill_acceptor, at);
 }
+
+/* Does anybody listen there? */
+bool rill_acceptor_listens(const struct rill_core *core, const struct rill_ip *local,
+			   uint16_t port);
+/* Who takes the flow, if it is new. NULL: nobody listens there. */
+struct rill_acceptor *rill_acceptor_find(const struct rill_core *core,
+					 const struct rill_flow_key *key);
 
 /* ---- for the files of this folder ---- */
 

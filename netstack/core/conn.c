@@ -2,6 +2,7 @@
 #include "netstack/core/conn.h"
 
 #include "netstack/core/acceptor.h"
+#include "netstack/tcp/xfer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,14 +10,15 @@
 static bool flow_enter(struct rill_conn *c)
 {
 	struct rill_core *core = c->core;
-	struct rill_flow_key key = {&c->tcb.remote.ip, c->tcb.remote.port, c->tcb.local.port};
+	const struct rill_addr *local = &c->tcb.local, *remote = &c->tcb.remote;
+	struct rill_flow_key key = {&remote->ip, &local->ip, remote->port, local->port};
+	uint32_t hash = rill_flow_hash(&core->flow_secret, &key);
 
-	c->flow_hash = rill_flow_hash(&core->flow_secret, &key);
-	if (rill_flow_find(&core->flows, c->flow_hash, &key))
+	if (rill_flow_find(&core->flows, hash, &key))
 		return false;
 	if (core->ops->claim && !core->ops->claim(core, c))
 		return false;
-	rill_flow_insert(&core->flows, c);
+	rill_flow_insert(&core->flows, hash, c);
 	c->in_flows = true;
 	return true;
 }
@@ -111,6 +113,29 @@ int rill_conn_create(struct rill_core *core, const struct rill_addr *local,
 	return 0;
 }
 
+/* ---- caches ---- */
+
+#define CACHE_LINE 64
+
+static void prefetch(const void *object, size_t bytes)
+{
+	for (size_t at = 0; at < bytes; at += CACHE_LINE)
+		__builtin_prefetch((const char *)object + at, 1);
+}
+
+void rill_conn_prefetch(const struct rill_conn *c)
+{
+	prefetch(c, sizeof(*c));
+}
+
+void rill_conn_prefetch_transfer(const struct rill_conn *c)
+{
+	if (c->tcb.sendq_first)
+		prefetch(c->tcb.sendq_first, sizeof(*c->tcb.sendq_first));
+	if (c->tcb.x)
+		prefetch(c->tcb.x, sizeof(*c->tcb.x));
+}
+
 /* ---- the end ---- */
 
 /* link is in the list of TIME-WAIT, and in no other. */
@@ -129,7 +154,7 @@ static void leave_time_wait(struct rill_conn *c)
 
 void rill_conn_detach(struct rill_conn *c)
 {
-	rill_wheel_cancel(&c->core->wheel, &c->timer);
+	rill_timers_stop(&c->core->timers, c);
 	leave_time_wait(c);
 	flow_leave(c);
 }
@@ -173,21 +198,12 @@ static void tell(struct rill_conn *c)
 		c->core->ops->conn_event(c->core, c, events);
 }
 
-/* The wheel is only moved when the deadline comes nearer: it mostly moves away, with every ACK. */
 static void set_timer(struct rill_conn *c)
 {
-	struct rill_core *core = c->core;
 	uint64_t deadline = rill_tcb_next_deadline(&c->tcb);
 
-	if (deadline == RILL_FOREVER)
-		return;
-	if (rill_timer_pending(&c->timer)) {
-		if (c->timer.deadline_ns <= deadline)
-			return;
-		rill_wheel_cancel(&core->wheel, &c->timer);
-	}
-	rill_wheel_insert(&core->wheel, &c->timer, deadline);
-	core->next_timer_ns = RILL_MIN(core->next_timer_ns, deadline);
+	if (deadline != RILL_FOREVER)
+		rill_timers_set(&c->core->timers, c, deadline, c->core->now_ns);
 }
 
 /* The state is bounded: with too many in TIME-WAIT the oldest goes early. */

@@ -12,9 +12,10 @@
 #include "netstack/tcp/tcb.h"
 
 struct rill_conn {
+	/* Next to the tcb's addresses: a search reads nothing else. */
+	struct rill_conn *flow_next; /* in its bucket */
 	struct rill_tcb tcb;
 	struct rill_core *core;
-	struct rill_conn *flow_next;  /* in its bucket */
 	struct rill_conn *dirty_next; /* NULL: not in the dirty list; the last points at itself */
 	union {
 		struct rill_acceptor *acceptor; /* with passive_open */
@@ -23,14 +24,16 @@ struct rill_conn {
 	/* In one of: an accept queue, the core's time_wait, its detached. */
 	struct rill_list link;
 	struct rill_timer timer;
-	uint32_t flow_hash;
 	struct rill_l3_dst dst;
+	uint32_t listener_id; /* of the port that it came from (netstack/core/port.h), or 0 */
 	bool held : 1;
 	bool in_flows : 1;
 	bool passive_open : 1; /* half open or in the queue of acceptor, and counted there */
 	bool counted : 1;      /* against the limits of its port, see rill_acceptor_uncount() */
 	bool ephemeral : 1;    /* its port is of the core's ephemeral ones */
+	bool syn_unsent : 1;   /* it goes when the next hop is known */
 	bool early : 1;	       /* see rill_acceptor_early_over() */
+	bool far_timer : 1;    /* the timer hangs in the far wheel */
 };
 
 /* What a new connection gets. 0 and NULL: the core's defaults. */
@@ -57,8 +60,10 @@ int rill_conn_create(struct rill_core *core, const struct rill_addr *local,
 		     struct rill_conn **ret_conn);
 
 /*
- * Connects, from a free port if local has none. -ENETUNREACH: no route, or no address that a SYN
- * may go to (MUST-46, MUST-63); -EADDRINUSE; -EADDRNOTAVAIL: no free port; -ENOMEM.
+ * Connects, from a free port if local has none, and where its IP is not set from the address that
+ * the route says; with neither, from the next address when the ports of one are used up.
+ * -ENETUNREACH: no route, or no address that a SYN may go to (MUST-46, MUST-63); -EADDRINUSE;
+ * -EADDRNOTAVAIL: no free port, or not our address; -ENOMEM.
  */
 int rill_conn_open(struct rill_core *core, const struct rill_addr *local,
 		   const struct rill_addr *remote, const struct rill_conn_options *o,
@@ -79,6 +84,17 @@ static inline void rill_conn_touch(struct rill_conn *c)
 	core->dirty_last = c;
 }
 
+/* Asks for the lines that taking in a segment or a call will touch. */
+void rill_conn_prefetch(const struct rill_conn *c);
+/* The same for its transfer, once the connection itself is there. */
+void rill_conn_prefetch_transfer(const struct rill_conn *c);
+
+static inline void rill_conn_prefetch_deadlines(const struct rill_conn *c)
+{
+	__builtin_prefetch(&c->tcb.x);
+	__builtin_prefetch(&c->tcb.rtx_at);
+}
+
 /* The holder lets go: a connection that is not CLOSED yet finishes by itself. */
 static inline void rill_conn_let_go(struct rill_conn *c)
 {
@@ -90,12 +106,10 @@ static inline void rill_conn_let_go(struct rill_conn *c)
 void rill_conn_abort(struct rill_conn *c);
 
 /* NULL: there is none. */
-static inline struct rill_conn *rill_conn_find(struct rill_core *core, const struct rill_ip *remote,
-					       uint16_t remote_port, uint16_t local_port)
+static inline struct rill_conn *rill_conn_find(struct rill_core *core,
+					       const struct rill_flow_key *key)
 {
-	struct rill_flow_key key = {remote, remote_port, local_port};
-
-	return rill_flow_lookup(&core->flows, &core->flow_secret, &key);
+	return rill_flow_lookup(&core->flows, key);
 }
 
 /* ---- for the files of this folder ---- */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 
 /* ---- buffers and packets ---- */
 
@@ -51,6 +52,7 @@ static const struct rill_l3_ops l3_ops = {
 	.udp = rill_demux_udp,
 	.icmp_error = rill_demux_icmp_error,
 	.unreachable = rill_demux_unreachable,
+	.resolved = rill_demux_resolved,
 	.alloc = l3_alloc,
 	.tx = l3_tx,
 	.put = l3_put,
@@ -71,34 +73,81 @@ static void tcp_put(struct rill_tcp_env *env, struct rill_buf *b)
 	rill_core_put(core_of(env), b);
 }
 
-static void tcp_xmit(struct rill_tcp_env *env, const struct rill_tcp_xmit *to, struct rill_buf *b)
+static inline struct rill_ip_out ip_of(const struct rill_tcp_xmit *to)
 {
-	struct rill_core *core = core_of(env);
-	struct rill_ip_out out = {
+	return (struct rill_ip_out){
 		.dst = *to->dst,
+		.src = rill_ip4_get(to->src),
 		.proto = IPPROTO_TCP,
 		.tos = to->tos,
 		.ttl = to->ttl,
 		.dont_fragment = true,
 	};
-	struct rill_l3_dst *cache = NULL;
+}
 
-	/* to->src: the interface has one address */
-	if (to->tcb)
-		cache = &RILL_CONTAINER_OF((struct rill_tcb *)(uintptr_t)to->tcb, struct rill_conn,
-					   tcb)
-				 ->dst;
+static inline struct rill_l3_dst *cache_of(const struct rill_tcp_xmit *to)
+{
+	struct rill_tcb *tcb = (struct rill_tcb *)(uintptr_t)to->tcb;
+
+	return tcb ? &RILL_CONTAINER_OF(tcb, struct rill_conn, tcb)->dst : NULL;
+}
+
+/* Too many wait for the next hop: see rill_demux_resolved(). */
+static void syn_waits(struct rill_conn *c)
+{
+	c->syn_unsent = c->tcb.state == RILL_TCP_SYN_SENT;
+}
+
+static void tcp_xmit(struct rill_tcp_env *env, const struct rill_tcp_xmit *to, struct rill_buf *b)
+{
+	struct rill_core *core = core_of(env);
+	struct rill_ip_out out = ip_of(to);
+
+	struct rill_l3_dst *cache = cache_of(to);
+	int r = rill_l3_output(&core->l3, b, &out, cache, core->now_ns);
+
 	/* A packet that could not be sent is lost like any other: the timers know what to do. */
-	rill_l3_output(&core->l3, b, &out, cache, core->now_ns);
+	if (RILL_UNLIKELY(r == -EAGAIN))
+		syn_waits(RILL_CONTAINER_OF(cache, struct rill_conn, dst));
+}
+
+static void tcp_xmit_burst(struct rill_tcp_env *env, const struct rill_tcp_xmit *to,
+			   struct rill_buf **bufs, unsigned count)
+{
+	struct rill_core *core = core_of(env);
+	struct rill_ip_out out = ip_of(to);
+
+	rill_l3_output_burst(&core->l3, bufs, count, &out, cache_of(to), core->now_ns);
 }
 
 static const struct rill_tcp_env_ops env_ops = {
 	.alloc = tcp_alloc,
 	.xmit = tcp_xmit,
+	.xmit_burst = tcp_xmit_burst,
 	.put = tcp_put,
 };
 
 /* ---- timers and settling ---- */
+
+static struct rill_conn *conn_of(struct rill_list *n)
+{
+	return RILL_CONTAINER_OF(RILL_LIST_ENTRY(n, struct rill_timer, link), struct rill_conn,
+				 timer);
+}
+
+/* Mostly nothing is due: the deadline has moved away since the timer was set. */
+static void fire(struct rill_core *core, struct rill_conn *c)
+{
+	uint64_t deadline = rill_tcb_next_deadline(&c->tcb);
+
+	if (RILL_LIKELY(deadline > core->now_ns)) {
+		if (deadline != RILL_FOREVER)
+			rill_timers_set(&core->timers, c, deadline, core->now_ns);
+		return;
+	}
+	rill_tcb_on_timer(&c->tcb, &core->env, core->now_ns);
+	rill_conn_touch(c);
+}
 
 bool rill_core_run_timers(struct rill_core *core)
 {
@@ -110,20 +159,15 @@ bool rill_core_run_timers(struct rill_core *core)
 	if (rill_l3_next_deadline(&core->l3) <= core->now_ns)
 		rill_l3_on_timer(&core->l3, core->now_ns);
 	rill_syncache_on_timer(&core->syns, core->now_ns);
-	if (core->now_ns < core->next_timer_ns)
+	if (core->now_ns < core->timers.next_ns)
 		return false;
 	rill_list_init(&expired);
-	bool any = rill_wheel_advance(&core->wheel, core->now_ns, &expired);
+	bool any = rill_timers_advance(&core->timers, core->now_ns, &expired);
 
-	core->next_timer_ns = rill_wheel_next(&core->wheel);
 	while ((n = rill_list_pop_front(&expired))) {
-		struct rill_timer *t = RILL_LIST_ENTRY(n, struct rill_timer, link);
-		struct rill_conn *c = RILL_CONTAINER_OF(t, struct rill_conn, timer);
-
-		/* The deadline may have moved away since the timer was set. */
-		if (rill_tcb_next_deadline(&c->tcb) <= core->now_ns)
-			rill_tcb_on_timer(&c->tcb, &core->env, core->now_ns);
-		rill_conn_touch(c);
+		if (!rill_list_empty(&expired))
+			rill_conn_prefetch_deadlines(conn_of(expired.next));
+		fire(core, conn_of(n));
 	}
 	return any;
 }
@@ -176,6 +220,34 @@ void rill_core_abort_all(struct rill_core *core)
 	rill_flow_for_each(&core->flows, abort_one, NULL);
 }
 
+struct leaving {
+	const struct rill_ip *ip;
+};
+
+static void abort_leaving(struct rill_conn *c, void *ctx)
+{
+	const struct leaving *leaving = ctx;
+
+	if (memcmp(&c->tcb.local.ip, leaving->ip, sizeof(*leaving->ip)) != 0)
+		return;
+	rill_conn_abort(c);
+	if (c->tcb.error != 0)
+		c->tcb.error = -EADDRNOTAVAIL;
+}
+
+int rill_core_del_addr(struct rill_core *core, const struct rill_ip *ip)
+{
+	struct leaving leaving = {ip};
+	int r = rill_l3_del_addr(&core->l3, ip);
+
+	if (r < 0)
+		return r;
+	/* A RST still says that it comes from there. */
+	rill_flow_for_each(&core->flows, abort_leaving, &leaving);
+	rill_syncache_forget_local(&core->syns, ip);
+	return 0;
+}
+
 /* ---- life ---- */
 
 static int ephemeral_init(struct rill_core *core, const struct rill_core_config *config)
@@ -211,14 +283,14 @@ int rill_core_init(struct rill_core *core, const struct rill_core_config *config
 	core->ops = config->ops;
 	core->pool = config->pool;
 	core->flow_secret = config->flow_secret;
-	core->next_timer_ns = UINT64_MAX;
 	rill_list_init(&core->time_wait);
 	rill_list_init(&core->detached);
-	rill_wheel_init(&core->wheel, now);
+	rill_timers_init(&core->timers, now);
 	rill_slab_init(&core->conns, config->memory, config->conn_bytes, config->conn_max);
 	rill_tcp_env_init(&core->env, &env_ops, config->memory, &config->tcp_secret);
 	core->env.params.mtu = config->l3.mtu;
 	core->env.csum_offload = config->csum_offload;
+	core->env.gso_max = RILL_MIN(config->gso_max, (uint32_t)RILL_IP4_TOTAL_MAX);
 	rill_fast_open_init(&core->fast_open, &config->flow_secret);
 	core->env.fast_open = &core->fast_open;
 	rill_syncache_init(&core->syns, &core->env, config->memory, &rill_acceptor_syncache_ops);
@@ -226,7 +298,7 @@ int rill_core_init(struct rill_core *core, const struct rill_core_config *config
 			 core->env.params.prefix4_len, core->env.params.prefix6_len);
 	r = ephemeral_init(core, config);
 	if (r == 0)
-		r = rill_flow_table_init(&core->flows, config->memory);
+		r = rill_flow_table_init(&core->flows, &core->flow_secret, config->memory);
 	if (r == 0)
 		r = rill_port_table_init(&core->acceptors, config->memory);
 	if (r == 0)

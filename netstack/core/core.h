@@ -20,10 +20,10 @@
 
 #include "base/list.h"
 #include "base/slab.h"
-#include "base/wheel.h"
 #include "netstack/core/ephemeral.h"
 #include "netstack/core/flow.h"
 #include "netstack/core/port.h"
+#include "netstack/core/timers.h"
 #include "netstack/ip/l3.h"
 #include "netstack/tcp/env.h"
 #include "netstack/tcp/fastopen.h"
@@ -63,9 +63,10 @@ struct rill_core_ops {
 	enum rill_drop (*udp_input)(struct rill_core *core, struct rill_udp_port *p,
 				    struct rill_buf *chain, const struct rill_udp_hdr *hdr,
 				    const struct rill_addr *from);
-	/* An ICMP error about a datagram to remote: a negative errno. May be NULL. */
+	/* An ICMP error about a datagram to remote: a negative errno; hard: its port or protocol is
+	 * not there (RFC 1122, 4.1.3.3), else it may pass. May be NULL. */
 	void (*udp_error)(struct rill_core *core, struct rill_udp_port *p,
-			  const struct rill_addr *remote, int error);
+			  const struct rill_addr *remote, int error, bool hard);
 
 	/*
 	 * For the cores of one interface among one another; NULL, all six, for a single one.
@@ -103,6 +104,8 @@ struct rill_core_config {
 	struct rill_hash_key flow_secret; /* the same for all cores of an interface */
 	struct rill_hash_key tcp_secret;
 	bool csum_offload; /* the NIC sums up what is sent */
+	uint32_t
+		gso_max; /* bytes of a TCP packet that the NIC cuts into segments; 0: it does not */
 	struct rill_l3_config l3;
 };
 
@@ -110,11 +113,11 @@ struct rill_core {
 	uint64_t now_ns;
 	const struct rill_core_ops *ops;
 	struct rill_buf_pool *pool;
+	int link_error; /* of what cannot be begun now: -ENETDOWN, -ENODEV; 0: nothing */
 	struct rill_conn *dirty_first; /* linked by dirty_next */
 	struct rill_conn *dirty_last;
 	struct rill_hash_key flow_secret;
 	struct rill_flow_table flows;
-	uint64_t next_timer_ns; /* nothing in wheel is due before */
 	unsigned tx_count;
 	unsigned time_wait_count;
 	struct rill_buf *tx[RILL_CORE_TX_BURST];
@@ -131,7 +134,7 @@ struct rill_core {
 	struct rill_prefix_table conn_counts; /* connections of acceptors with a limit */
 	uint64_t drops[RILL_DROP_COUNT];      /* besides those of l3 */
 	struct rill_tcp_env env;
-	struct rill_wheel wheel; /* one timer for each connection */
+	struct rill_timers timers;
 	struct rill_l3 l3;
 };
 
@@ -160,7 +163,7 @@ void rill_core_settle(struct rill_core *core);
 /* When to run the timers, at the latest, after settling; UINT64_MAX: no need. */
 static inline uint64_t rill_core_next_deadline(const struct rill_core *core)
 {
-	uint64_t next = RILL_MIN(core->next_timer_ns, core->syns.next_ns);
+	uint64_t next = RILL_MIN(core->timers.next_ns, core->syns.next_ns);
 
 	return RILL_MIN(next, rill_l3_next_deadline(&core->l3));
 }
@@ -169,6 +172,12 @@ static inline uint64_t rill_core_next_deadline(const struct rill_core *core)
 unsigned rill_core_count_closing(const struct rill_core *core);
 /* Resets every connection. */
 void rill_core_abort_all(struct rill_core *core);
+
+/*
+ * An own address goes away, and with it its connections: their peers get a RST, and their users
+ * -EADDRNOTAVAIL. What is bound to it stays, and hears nothing. As rill_l3_del_addr().
+ */
+int rill_core_del_addr(struct rill_core *core, const struct rill_ip *ip);
 
 /* A packet buffer, or NULL. */
 struct rill_buf *rill_core_alloc(struct rill_core *core);

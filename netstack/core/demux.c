@@ -12,11 +12,24 @@
 
 /* ---- TCP ---- */
 
+static inline struct rill_flow_key key_of(const struct rill_tcp_seg *seg)
+{
+	return (struct rill_flow_key){seg->src, seg->dst, seg->src_port, seg->dst_port};
+}
+
+static struct rill_conn *find(struct rill_core *core, const struct rill_tcp_seg *seg)
+{
+	struct rill_flow_key key = key_of(seg);
+
+	return rill_conn_find(core, &key);
+}
+
 /* A segment for no connection. old: the one in TIME-WAIT that gives way. */
 static enum rill_drop tcp_no_conn(struct rill_core *core, struct rill_buf *b,
 				  struct rill_tcp_seg *seg, const struct rill_tcb *old)
 {
-	struct rill_acceptor *a = rill_acceptor_find(core, seg->dst_port);
+	struct rill_flow_key key = key_of(seg);
+	struct rill_acceptor *a = rill_acceptor_find(core, &key);
 
 	if (a)
 		return rill_acceptor_input(a, seg, b, old);
@@ -39,12 +52,13 @@ static bool gives_way(struct rill_core *core, const struct rill_conn *c,
 		      const struct rill_tcp_seg *seg)
 {
 	return c->tcb.state == RILL_TCP_TIME_WAIT && rill_tcb_reusable(&c->tcb, seg) &&
-	       rill_acceptor_find(core, seg->dst_port);
+	       rill_acceptor_listens(core, seg->dst, seg->dst_port);
 }
 
 static enum rill_drop tcp_input(struct rill_core *core, struct rill_buf *b,
 				struct rill_tcp_seg *seg, struct rill_conn *c)
 {
+	rill_counter_add(&core->env.stats.segs_in, 1);
 	/* It ended within this burst and is not settled yet: its addresses are free all the same.
 	 */
 	if (RILL_UNLIKELY(c && c->tcb.state == RILL_TCP_CLOSED)) {
@@ -86,7 +100,7 @@ enum rill_drop rill_demux_tcp(void *ctx, struct rill_buf *b, const struct rill_i
 	if (drop != RILL_DROP_NONE)
 		return drop;
 	seg.ecn = m->tos & 3;
-	struct rill_conn *c = rill_conn_find(core, seg.src, seg.src_port, seg.dst_port);
+	struct rill_conn *c = find(core, &seg);
 
 	if (RILL_UNLIKELY(!c && core->ops->foreign_segment) && !is_half_open(core, &seg) &&
 	    core->ops->foreign_segment(core, b, m, &seg, header))
@@ -101,8 +115,7 @@ void rill_demux_segment(struct rill_core *core, struct rill_buf *b, const struct
 
 	seg.ecn = m->tos & 3;
 	if (drop == RILL_DROP_NONE)
-		drop = tcp_input(core, b, &seg,
-				 rill_conn_find(core, seg.src, seg.src_port, seg.dst_port));
+		drop = tcp_input(core, b, &seg, find(core, &seg));
 	if (drop == RILL_DROP_NONE)
 		return;
 	rill_core_count_drop(core, drop);
@@ -119,12 +132,12 @@ enum rill_drop rill_demux_udp(void *ctx, struct rill_buf *b, const struct rill_i
 
 	if (drop != RILL_DROP_NONE)
 		return drop;
-	struct rill_udp_port *p = rill_udp_port_find(core, hdr.dst_port);
+	struct rill_addr from = {.ip = m->src, .port = hdr.src_port};
+	struct rill_addr to = {.ip = m->dst, .port = hdr.dst_port};
+	struct rill_udp_port *p = rill_udp_port_find(core, &to, &from);
 
 	if (!p)
 		return RILL_DROP_UDP_NO_PORT;
-	struct rill_addr from = {.ip = m->src, .port = hdr.src_port};
-
 	return core->ops->udp_input(core, p, b, &hdr, &from);
 }
 
@@ -174,9 +187,16 @@ static void tcp_error(struct rill_core *core, struct rill_conn *c, const struct 
 	rill_conn_touch(c);
 }
 
+static struct rill_conn *find_failed(struct rill_core *core, const struct rill_icmp_error *e)
+{
+	struct rill_flow_key key = {&e->remote, &e->local, e->remote_port, e->local_port};
+
+	return rill_conn_find(core, &key);
+}
+
 void rill_demux_error(struct rill_core *core, const struct rill_icmp_error *e)
 {
-	struct rill_conn *c = rill_conn_find(core, &e->remote, e->remote_port, e->local_port);
+	struct rill_conn *c = find_failed(core, e);
 	struct rill_syn_entry *half = rill_syncache_find(&core->syns, &e->local, e->local_port,
 							 &e->remote, e->remote_port);
 
@@ -186,19 +206,23 @@ void rill_demux_error(struct rill_core *core, const struct rill_icmp_error *e)
 		half_open_error(core, half, e);
 }
 
-/* Only errors that mean the port or the protocol are told (RFC 1122, 4.1.3.3). */
 static void udp_error(struct rill_core *core, const struct rill_icmp_error *e)
 {
-	struct rill_udp_port *p = rill_udp_port_find(core, e->local_port);
+	struct rill_addr local = {.ip = e->local, .port = e->local_port};
 	struct rill_addr remote = {.ip = e->remote, .port = e->remote_port};
-	bool hard;
-	int error;
+	struct rill_udp_port *p = rill_udp_port_find(core, &local, &remote);
+	int error = -EHOSTUNREACH;
+	bool hard = false;
 
-	if (!p || !core->ops->udp_error || e->type != RILL_ICMP4_UNREACHABLE)
+	if (!p || !core->ops->udp_error)
 		return;
-	error = unreachable_errno(e->code, &hard);
-	if (hard)
-		core->ops->udp_error(core, p, &remote, error);
+	if (e->type == RILL_ICMP4_PARAMETER_PROBLEM)
+		error = -EPROTO;
+	else if (e->type == RILL_ICMP4_UNREACHABLE && e->code == RILL_ICMP4_FRAG_NEEDED)
+		error = -EMSGSIZE;
+	else if (e->type == RILL_ICMP4_UNREACHABLE)
+		error = unreachable_errno(e->code, &hard);
+	core->ops->udp_error(core, p, &remote, error, hard);
 }
 
 void rill_demux_icmp_error(void *ctx, const struct rill_icmp_error *e)
@@ -209,8 +233,7 @@ void rill_demux_icmp_error(void *ctx, const struct rill_icmp_error *e)
 		udp_error(core, e);
 	if (e->proto != IPPROTO_TCP)
 		return;
-	if (core->ops->foreign_error &&
-	    !rill_conn_find(core, &e->remote, e->remote_port, e->local_port))
+	if (core->ops->foreign_error && !find_failed(core, e))
 		core->ops->foreign_error(core, e);
 	else
 		rill_demux_error(core, e);
@@ -237,4 +260,24 @@ void rill_demux_unreachable(void *ctx, const struct rill_ip *dst)
 	struct unreachable_scan scan = {.core = ctx, .dst = dst};
 
 	rill_flow_for_each(&scan.core->flows, fail_opening, &scan);
+}
+
+/* Early data is marked as sent with its SYN, so that one is left to its timer. */
+static void send_syn_now(struct rill_conn *c, void *ctx)
+{
+	(void)ctx;
+	if (!c->syn_unsent)
+		return;
+	c->syn_unsent = false;
+	if (c->tcb.state != RILL_TCP_SYN_SENT || (c->tcb.flags & RILL_TCB_FAST_OPEN) != 0)
+		return;
+	c->tcb.snd_nxt = c->tcb.iss;
+	rill_conn_touch(c);
+}
+
+void rill_demux_resolved(void *ctx)
+{
+	struct rill_core *core = ctx;
+
+	rill_flow_for_each(&core->flows, send_syn_now, NULL);
 }

@@ -10,6 +10,7 @@ enum rill_drop rill_demux_tcp(void *ctx, struct rill_buf *b, const struct rill_i
 enum rill_drop rill_demux_udp(void *ctx, struct rill_buf *b, const struct rill_ip_meta *m);
 void rill_demux_icmp_error(void *ctx, const struct rill_icmp_error *e);
 void rill_demux_unreachable(void *ctx, const struct rill_ip *dst);
+void rill_demux_resolved(void *ctx);
 
 /*
  * What another core's foreign_segment and foreign_error took there, brought here. The segment is

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/core/port.h"
 
+#include "netstack/wire/ip4.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -63,6 +65,51 @@ static void grow(struct rill_port_table *t)
 	buckets_free(t);
 	t->buckets = buckets;
 	t->mask = mask;
+}
+
+struct rill_port rill_port_make(const struct rill_addr *local, bool shared, uint32_t id)
+{
+	return (struct rill_port){
+		.ip = local->ip.family == RILL_AF_IP4 ? rill_ip4_get(&local->ip) : 0,
+		.id = id,
+		.port = local->port,
+		.shared = shared,
+	};
+}
+
+bool rill_port_conflicts(const struct rill_port_table *t, const struct rill_port *p)
+{
+	for (const struct rill_port *q = rill_port_bucket(t, p->port); q; q = q->next)
+		if (q->port == p->port && (q->ip == p->ip || q->ip == 0 || p->ip == 0) &&
+		    !(q->shared && p->shared))
+			return true;
+	return false;
+}
+
+struct rill_port *rill_port_find(const struct rill_port_table *t, uint32_t ip, uint16_t port)
+{
+	struct rill_port *any = NULL;
+
+	for (struct rill_port *p = rill_port_bucket(t, port); p; p = p->next) {
+		if (!rill_port_takes(p, ip, port))
+			continue;
+		if (p->ip != 0)
+			return p;
+		any = any ? any : p;
+	}
+	return any;
+}
+
+struct rill_port *rill_port_choose(struct rill_port *p, uint32_t hash)
+{
+	struct rill_port *best = p;
+
+	/* p is the first of them in its bucket. */
+	for (struct rill_port *q = p->next; q; q = q->next)
+		if (q->port == p->port && q->ip == p->ip &&
+		    rill_port_score(q, hash) > rill_port_score(best, hash))
+			best = q;
+	return best;
 }
 
 void rill_port_insert(struct rill_port_table *t, struct rill_port *p)

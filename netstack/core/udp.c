@@ -7,15 +7,64 @@
 #include <netinet/in.h>
 #include <string.h>
 
-void rill_udp_port_init(struct rill_udp_port *p, struct rill_core *core, uint16_t port)
+void rill_udp_port_init(struct rill_udp_port *p, struct rill_core *core, const struct rill_port *at)
 {
-	*p = (struct rill_udp_port){.at = {.port = port}, .core = core};
+	*p = (struct rill_udp_port){.at = *at, .core = core};
 	rill_port_insert(&core->udp_ports, &p->at);
 }
 
 void rill_udp_port_fini(struct rill_udp_port *p)
 {
 	rill_port_remove(&p->core->udp_ports, &p->at);
+}
+
+static struct rill_udp_port *udp_port_of(struct rill_port *p)
+{
+	return RILL_CONTAINER_OF(p, struct rill_udp_port, at);
+}
+
+/* The struct has a hole. */
+static bool same_addr(const struct rill_addr *a, const struct rill_addr *b)
+{
+	return a->port == b->port && memcmp(&a->ip, &b->ip, sizeof(a->ip)) == 0;
+}
+
+/* How particular a port is about what comes from peer; 0: it does not take that. */
+static unsigned rank_of(const struct rill_udp_port *u, const struct rill_addr *peer)
+{
+	unsigned rank = u->at.ip ? 2 : 1;
+
+	if (u->peer.ip.family == RILL_AF_NONE)
+		return rank;
+	return same_addr(&u->peer, peer) ? 2 + rank : 0;
+}
+
+struct rill_udp_port *rill_udp_port_find(const struct rill_core *core,
+					 const struct rill_addr *local,
+					 const struct rill_addr *peer)
+{
+	struct rill_flow_key key = {&peer->ip, &local->ip, peer->port, local->port};
+	uint32_t ip = rill_ip4_get(&local->ip), hash = 0;
+	struct rill_udp_port *best = NULL;
+	unsigned best_rank = 0;
+
+	for (struct rill_port *p = rill_port_bucket(&core->udp_ports, local->port); p;
+	     p = p->next) {
+		unsigned rank =
+			rill_port_takes(p, ip, local->port) ? rank_of(udp_port_of(p), peer) : 0;
+
+		if (rank < best_rank || rank == 0)
+			continue;
+		/* Two of the same rank: a group. */
+		if (rank == best_rank) {
+			hash = hash ? hash : rill_flow_hash(&core->flow_secret, &key);
+			if (rill_port_score(p, hash) < rill_port_score(&best->at, hash))
+				continue;
+		}
+		best_rank = rank;
+		best = udp_port_of(p);
+	}
+	return best;
 }
 
 /* ---- the queue ---- */
@@ -119,8 +168,16 @@ static int fill(struct rill_core *core, struct filling *f, const struct rill_udp
 int rill_udp_port_send(struct rill_core *core, const struct rill_udp_send *s)
 {
 	struct rill_l3 *l3 = &core->l3;
+	struct rill_ip src = s->from.ip;
+
+	if (core->link_error)
+		return core->link_error;
+	if (src.family == RILL_AF_NONE)
+		rill_l3_source(l3, &s->to.ip, &src);
+	else if (!rill_l3_owns(l3, rill_ip4_get(&src)))
+		return -EADDRNOTAVAIL;
 	struct rill_udp_out udp = {
-		.src = s->from.ip,
+		.src = src,
 		.dst = s->to.ip,
 		.src_port = s->from.port,
 		.dst_port = s->to.port,
@@ -129,6 +186,7 @@ int rill_udp_port_send(struct rill_core *core, const struct rill_udp_send *s)
 	};
 	struct rill_ip_out ip = {
 		.dst = s->to.ip,
+		.src = rill_ip4_get(&src),
 		.proto = IPPROTO_UDP,
 		.tos = s->tos,
 		.ttl = s->ttl,

@@ -11,20 +11,22 @@
 
 struct rill_udp_port {
 	struct rill_port at;
+	struct rill_addr peer; /* connected: nothing else comes here; family NONE: it is not */
 	struct rill_core *core;
 };
 
-/* The port is free. */
-void rill_udp_port_init(struct rill_udp_port *p, struct rill_core *core, uint16_t port);
+/* Nothing is in at's way. */
+void rill_udp_port_init(struct rill_udp_port *p, struct rill_core *core,
+			const struct rill_port *at);
 void rill_udp_port_fini(struct rill_udp_port *p);
 
-/* NULL: nobody has bound it. */
-static inline struct rill_udp_port *rill_udp_port_find(const struct rill_core *core, uint16_t port)
-{
-	struct rill_port *p = rill_port_find(&core->udp_ports, port);
-
-	return p ? RILL_CONTAINER_OF(p, struct rill_udp_port, at) : NULL;
-}
+/*
+ * Whose a datagram from peer to local is: one that is connected to peer before others, then one
+ * bound to that address before one bound to any, then by the flow's hash. NULL: nobody's.
+ */
+struct rill_udp_port *rill_udp_port_find(const struct rill_core *core,
+					 const struct rill_addr *local,
+					 const struct rill_addr *peer);
 
 /* ---- a queue of received datagrams; whoever has it serialises the calls ---- */
 
@@ -59,13 +61,13 @@ void rill_udp_queue_unpop(struct rill_udp_queue *q, struct rill_buf *b);
 /* ---- sending ---- */
 
 struct rill_udp_send {
-	struct rill_addr from, to; /* whole */
+	struct rill_addr from, to; /* whole, but for an IP to choose (family NONE) */
 	const struct iovec *iov;
 	int count;
 	uint8_t tos, ttl; /* ttl 0: the default */
 };
 
-/* One datagram. -EMSGSIZE, -ENETUNREACH, -ENOBUFS. */
+/* One datagram. -EMSGSIZE, -ENETUNREACH, -ENOBUFS; -EADDRNOTAVAIL: from is not ours any more. */
 int rill_udp_port_send(struct rill_core *core, const struct rill_udp_send *s);
 
 #endif

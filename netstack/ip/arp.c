@@ -18,17 +18,31 @@ static void send_arp(struct rill_l3 *l3, const struct rill_arp *arp, const uint8
 
 void rill_arp_request(struct rill_l3 *l3, uint32_t ip, const uint8_t *to)
 {
-	struct rill_arp arp = {.op = RILL_ARP_REQUEST, .sender_ip = l3->ip, .target_ip = ip};
+	struct rill_arp arp = {
+		.op = RILL_ARP_REQUEST,
+		.sender_ip = rill_l3_source_on_link(l3, ip),
+		.target_ip = ip,
+	};
 
 	memcpy(arp.sender_mac, l3->mac, RILL_ETH_ADDR_LEN);
 	send_arp(l3, &arp, to);
+}
+
+void rill_arp_announce(struct rill_l3 *l3, uint32_t ip)
+{
+	struct rill_arp arp = {.op = RILL_ARP_REQUEST, .sender_ip = ip, .target_ip = ip};
+
+	if (l3->no_link)
+		return;
+	memcpy(arp.sender_mac, l3->mac, RILL_ETH_ADDR_LEN);
+	send_arp(l3, &arp, rill_eth_broadcast);
 }
 
 static void send_reply(struct rill_l3 *l3, const struct rill_arp *request)
 {
 	struct rill_arp arp = {
 		.op = RILL_ARP_REPLY,
-		.sender_ip = l3->ip,
+		.sender_ip = request->target_ip,
 		.target_ip = request->sender_ip,
 	};
 
@@ -44,7 +58,7 @@ static enum rill_drop check_sender(const struct rill_l3 *l3, const struct rill_a
 	if (rill_eth_is_group(arp->sender_mac) || rill_eth_equal(arp->sender_mac, rill_eth_zero) ||
 	    rill_eth_equal(arp->sender_mac, l3->mac))
 		return RILL_DROP_ARP_SENDER;
-	if (arp->sender_ip == l3->ip)
+	if (rill_l3_owns(l3, arp->sender_ip))
 		return RILL_DROP_ARP_CONFLICT;
 	if (arp->sender_ip != 0 && !rill_l3_is_neighbour(l3, arp->sender_ip))
 		return RILL_DROP_ARP_SENDER;
@@ -64,9 +78,9 @@ enum rill_drop rill_arp_input(struct rill_l3 *l3, const struct rill_buf *b,
 	drop = check_sender(l3, &arp);
 	if (drop)
 		return drop;
-	bool for_us = arp.op == RILL_ARP_REQUEST && arp.target_ip == l3->ip;
+	bool for_us = arp.op == RILL_ARP_REQUEST && rill_l3_owns(l3, arp.target_ip);
 	/* An answer to a question of ours comes to us alone; anything else is hearsay. */
-	bool solicited = arp.op == RILL_ARP_REPLY && arp.target_ip == l3->ip &&
+	bool solicited = arp.op == RILL_ARP_REPLY && rill_l3_owns(l3, arp.target_ip) &&
 			 rill_eth_equal(eth->dst, l3->mac);
 
 	if (arp.sender_ip != 0)

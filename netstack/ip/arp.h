@@ -17,5 +17,7 @@ enum rill_drop rill_arp_input(struct rill_l3 *l3, const struct rill_buf *b,
 			      const struct rill_eth *eth, uint64_t now);
 /* Asks for ip; to is broadcast, or the address known so far to check it. */
 void rill_arp_request(struct rill_l3 *l3, uint32_t ip, const uint8_t *to);
+/* Tells everybody that ip, which is ours, is here (RFC 5227, 2.3). */
+void rill_arp_announce(struct rill_l3 *l3, uint32_t ip);
 
 #endif

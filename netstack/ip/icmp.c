@@ -37,7 +37,13 @@ bool rill_icmp_bucket_take(struct rill_icmp_bucket *b, uint64_t now)
 static void echo_reply(struct rill_l3 *l3, struct rill_buf *b, const struct rill_ip_meta *m,
 		       uint64_t now)
 {
-	struct rill_ip_out o = {.dst = m->src, .proto = RILL_IP_ICMP, .tos = m->tos, .chain = true};
+	struct rill_ip_out o = {
+		.dst = m->src,
+		.src = rill_ip4_get(&m->dst),
+		.proto = RILL_IP_ICMP,
+		.tos = m->tos,
+		.chain = true,
+	};
 	uint16_t old = rill_load_raw16(b->data);
 
 	b->data[0] = RILL_ICMP4_ECHO_REPLY;
@@ -59,7 +65,7 @@ static enum rill_drop error_input(struct rill_l3 *l3, struct rill_buf *b,
 	if (drop)
 		return drop;
 	/* Ours came from our address and did not go to a group (RFC 1122, 3.2.2). */
-	if (em.ip.src != l3->ip || rill_ip4_is_bad_source(em.ip.dst) ||
+	if (!rill_l3_owns(l3, em.ip.src) || rill_ip4_is_bad_source(em.ip.dst) ||
 	    rill_l3_is_broadcast(l3, em.ip.dst))
 		return RILL_DROP_ICMP_EMBEDDED;
 	struct rill_icmp_error e = {
@@ -115,7 +121,7 @@ enum rill_drop rill_icmp_input(struct rill_l3 *l3, struct rill_buf *b, const str
 /* RFC 1122, 3.2.2. Bad and broadcast sources were dropped on input already. */
 static bool may_report(const struct rill_l3 *l3, const struct rill_buf *b, const struct rill_ip4 *h)
 {
-	if (h->dst != l3->ip || h->frag_offset)
+	if (!rill_l3_owns(l3, h->dst) || h->frag_offset)
 		return false;
 	return h->proto != RILL_IP_ICMP || (b->len > 0 && !rill_icmp4_is_error(b->data[0]));
 }
@@ -124,7 +130,7 @@ void rill_icmp_send_error(struct rill_l3 *l3, const struct rill_buf *b, const st
 			  uint8_t type, uint8_t code, uint64_t now)
 {
 	struct rill_icmp4 icmp = {.type = type, .code = code};
-	struct rill_ip_out o = {.proto = RILL_IP_ICMP};
+	struct rill_ip_out o = {.src = h->dst, .proto = RILL_IP_ICMP};
 
 	if (!may_report(l3, b, h))
 		return;

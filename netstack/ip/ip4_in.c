@@ -7,10 +7,13 @@
 #include "netstack/wire/chain.h"
 #include "netstack/wire/ip4.h"
 
+/* What UDP and ICMP have in front of anything else. */
+#define TRANSPORT_MIN 8u
+
 /* RFC 1122, 3.2.1.3: addresses that no other host can have. */
 static enum rill_drop check_source(const struct rill_l3 *l3, uint32_t src)
 {
-	if (RILL_UNLIKELY(rill_ip4_is_bad_source(src) || src == l3->ip))
+	if (RILL_UNLIKELY(rill_ip4_is_bad_source(src) || rill_l3_owns(l3, src)))
 		return RILL_DROP_IP4_SOURCE;
 	/* On our own link the subnet's ends are no hosts either. */
 	if (RILL_UNLIKELY(rill_l3_is_onlink(l3, src) && !rill_l3_is_neighbour(l3, src)))
@@ -22,7 +25,7 @@ static enum rill_drop check_destination(const struct rill_l3 *l3, uint32_t dst,
 					const struct rill_eth *eth, bool *ret_broadcast)
 {
 	*ret_broadcast = false;
-	if (RILL_LIKELY(dst == l3->ip)) {
+	if (RILL_LIKELY(rill_l3_owns(l3, dst))) {
 		/* RFC 1122, 3.3.6: a unicast packet in a broadcast frame is somebody's mistake or
 		 * attack. */
 		return rill_eth_is_group(eth->dst) ? RILL_DROP_IP4_DEST : RILL_DROP_NONE;
@@ -108,25 +111,37 @@ static RILL_NOINLINE void input_fragment(struct rill_l3 *l3, struct rill_buf *b,
 		deliver(l3, whole.chain, whole.frags, &whole.ip, broadcast, now);
 }
 
+/* A packet of len bytes, of which b has the header. */
+static inline enum rill_drop check_packet(const struct rill_l3 *l3, const struct rill_buf *b,
+					  uint32_t len, const struct rill_eth *eth,
+					  struct rill_ip4 *ret_h, bool *ret_broadcast)
+{
+	enum rill_drop drop = rill_ip4_check(b->data, len);
+
+	if (RILL_UNLIKELY(drop))
+		return drop;
+	rill_ip4_parse(b->data, ret_h);
+	drop = check_source(l3, ret_h->src);
+	if (RILL_UNLIKELY(drop))
+		return drop;
+	drop = check_destination(l3, ret_h->dst, eth, ret_broadcast);
+	if (RILL_UNLIKELY(drop))
+		return drop;
+	if (RILL_UNLIKELY(ret_h->header_len > RILL_IP4_LEN && rill_ip4_has_source_route(b->data)))
+		return RILL_DROP_IP4_SOURCE_ROUTE;
+	return RILL_DROP_NONE;
+}
+
 void rill_ip4_input(struct rill_l3 *l3, struct rill_buf *b, const struct rill_eth *eth,
 		    uint64_t now)
 {
-	enum rill_drop drop = rill_ip4_check(b->data, b->len);
 	struct rill_ip4 h;
 	bool broadcast;
+	enum rill_drop drop = check_packet(l3, b, b->len, eth, &h, &broadcast);
 
-	if (RILL_UNLIKELY(drop))
-		goto out_drop;
-	rill_ip4_parse(b->data, &h);
-	drop = check_source(l3, h.src);
-	if (RILL_UNLIKELY(drop))
-		goto out_drop;
-	drop = check_destination(l3, h.dst, eth, &broadcast);
-	if (RILL_UNLIKELY(drop))
-		goto out_drop;
-	if (RILL_UNLIKELY(h.header_len > RILL_IP4_LEN && rill_ip4_has_source_route(b->data))) {
-		drop = RILL_DROP_IP4_SOURCE_ROUTE;
-		goto out_drop;
+	if (RILL_UNLIKELY(drop)) {
+		rill_l3_rx_done(l3, b, 1, drop);
+		return;
 	}
 	/* What Ethernet padded short frames with goes. */
 	b->len = h.total_len;
@@ -145,8 +160,27 @@ void rill_ip4_input(struct rill_l3 *l3, struct rill_buf *b, const struct rill_et
 		input_fragment(l3, b, &copy, broadcast, now);
 	else
 		deliver(l3, b, 1, &copy, broadcast, now);
-	return;
+}
 
-out_drop:
-	rill_l3_rx_done(l3, b, 1, drop);
+void rill_ip4_input_chain(struct rill_l3 *l3, struct rill_buf *b, const struct rill_eth *eth,
+			  uint64_t now)
+{
+	enum rill_drop drop = rill_ip4_check_embedded(b->data, b->len);
+	struct rill_ip4 h;
+	bool broadcast;
+
+	if (!drop)
+		drop = check_packet(l3, b, (uint32_t)rill_chain_len(b), eth, &h, &broadcast);
+	/* Fragments wait in single buffers. */
+	if (!drop && (h.more_fragments || h.frag_offset))
+		drop = RILL_DROP_FRAG_TOO_BIG;
+	if (!drop && b->len < h.header_len + TRANSPORT_MIN)
+		drop = RILL_DROP_IP4_SHORT;
+	if (drop) {
+		rill_l3_rx_done(l3, b, 1, drop);
+		return;
+	}
+	rill_chain_trim(b, h.total_len);
+	rill_buf_pull(b, h.header_len);
+	deliver(l3, b, 1, &h, broadcast, now);
 }

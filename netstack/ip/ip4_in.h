@@ -13,5 +13,8 @@ struct rill_l3;
 /* b->data is at the IPv4 header. Takes the reference and counts what becomes of it. */
 void rill_ip4_input(struct rill_l3 *l3, struct rill_buf *b, const struct rill_eth *eth,
 		    uint64_t now);
+/* The same for a packet in a chain (next), whose header lies in the first buffer. */
+void rill_ip4_input_chain(struct rill_l3 *l3, struct rill_buf *b, const struct rill_eth *eth,
+			  uint64_t now);
 
 #endif

@@ -27,7 +27,7 @@ static int find_route(const struct rill_l3 *l3, uint32_t dst, struct route *ret_
 		ret_route->mac[0] = 0x01;
 		return 0;
 	}
-	if (rill_ip4_is_bad_source(dst) || dst == l3->ip)
+	if (rill_ip4_is_bad_source(dst) || rill_l3_owns(l3, dst))
 		return -ENETUNREACH;
 	if (l3->no_link) {
 		ret_route->next_hop = dst;
@@ -66,7 +66,7 @@ static uint16_t next_id(struct rill_l3 *l3)
 static inline struct rill_ip4 header_of(const struct rill_l3 *l3, const struct rill_ip_out *o)
 {
 	return (struct rill_ip4){
-		.src = l3->ip,
+		.src = o->src ? o->src : l3->ip,
 		.dst = rill_ip4_get(&o->dst),
 		.tos = o->tos,
 		.ttl = o->ttl ? o->ttl : RILL_IP_TTL_DEFAULT,
@@ -75,12 +75,30 @@ static inline struct rill_ip4 header_of(const struct rill_l3 *l3, const struct r
 	};
 }
 
+/* n bytes were put in front of b. */
+static inline void moved(struct rill_buf *b, uint16_t n)
+{
+	if (b->flags & RILL_BUF_CSUM_PARTIAL)
+		b->csum_start = (uint16_t)(b->csum_start + n);
+	if (RILL_UNLIKELY(b->flags & RILL_BUF_GSO))
+		rill_buf_meta(b)->header_len = (uint16_t)(rill_buf_meta(b)->header_len + n);
+}
+
 static inline void push_ip4(struct rill_buf *b, struct rill_ip4 *h)
 {
-	h->total_len = (uint16_t)(b->len + RILL_IP4_LEN);
+	uint32_t len = b->len;
+
+	if (RILL_UNLIKELY(b->flags & RILL_BUF_PARTS))
+		len = rill_buf_frame_len(b);
+	h->total_len = (uint16_t)(len + RILL_IP4_LEN);
 	rill_ip4_emit(rill_buf_push(b, RILL_IP4_LEN), h);
-	if (b->flags & RILL_BUF_CSUM_PARTIAL)
-		b->csum_start = (uint16_t)(b->csum_start + RILL_IP4_LEN);
+	moved(b, RILL_IP4_LEN);
+}
+
+void rill_l3_push_eth(struct rill_buf *b, const uint8_t *dst, const uint8_t *src)
+{
+	rill_eth_emit(rill_buf_push(b, RILL_ETH_LEN), dst, src, RILL_ETH_IP4);
+	moved(b, RILL_ETH_LEN);
 }
 
 static int send_packet(struct rill_l3 *l3, struct rill_buf *b, const struct route *route,
@@ -92,9 +110,7 @@ static int send_packet(struct rill_l3 *l3, struct rill_buf *b, const struct rout
 	}
 	if (route->next_hop)
 		return rill_neigh_output(l3, b, route->next_hop, cache, now);
-	rill_eth_emit(rill_buf_push(b, RILL_ETH_LEN), route->mac, l3->mac, RILL_ETH_IP4);
-	if (b->flags & RILL_BUF_CSUM_PARTIAL)
-		b->csum_start = (uint16_t)(b->csum_start + RILL_ETH_LEN);
+	rill_l3_push_eth(b, route->mac, l3->mac);
 	rill_l3_tx(l3, b);
 	return 0;
 }
@@ -172,9 +188,43 @@ int rill_l3_output(struct rill_l3 *l3, struct rill_buf *b, const struct rill_ip_
 	if (!h.dont_fragment)
 		h.id = next_id(l3);
 	push_ip4(b, &h);
-	rill_eth_emit(rill_buf_push(b, RILL_ETH_LEN), cache->mac, l3->mac, RILL_ETH_IP4);
-	if (b->flags & RILL_BUF_CSUM_PARTIAL)
-		b->csum_start = (uint16_t)(b->csum_start + RILL_ETH_LEN);
+	rill_l3_push_eth(b, l3->neigh.entries[cache->neigh].mac, l3->mac);
 	rill_l3_tx(l3, b);
 	return 0;
+}
+
+/* Packets of one length have the same two headers: there is nothing in them to tell them apart. */
+static void output_alike(struct rill_l3 *l3, struct rill_buf **bufs, unsigned count,
+			 const struct rill_ip_out *o, const struct rill_l3_dst *cache)
+{
+	struct rill_ip4 h = header_of(l3, o);
+	uint8_t header[RILL_ETH_LEN + RILL_IP4_LEN];
+
+	rill_eth_emit(header, l3->neigh.entries[cache->neigh].mac, l3->mac, RILL_ETH_IP4);
+	h.total_len = (uint16_t)(bufs[0]->len + RILL_IP4_LEN);
+	rill_ip4_emit(header + RILL_ETH_LEN, &h);
+	for (unsigned i = 0; i < count; i++) {
+		memcpy(rill_buf_push(bufs[i], sizeof(header)), header, sizeof(header));
+		if (bufs[i]->flags & RILL_BUF_CSUM_PARTIAL)
+			bufs[i]->csum_start = (uint16_t)(bufs[i]->csum_start + sizeof(header));
+		rill_l3_tx(l3, bufs[i]);
+	}
+}
+
+void rill_l3_output_burst(struct rill_l3 *l3, struct rill_buf **bufs, unsigned count,
+			  const struct rill_ip_out *o, struct rill_l3_dst *cache, uint64_t now)
+{
+	unsigned n;
+
+	for (unsigned i = 0; i < count; i += n) {
+		n = 1;
+		if (RILL_UNLIKELY(!cache || cache->generation != l3->neigh.generation ||
+				  bufs[i]->len > l3->payload_max)) {
+			rill_l3_output(l3, bufs[i], o, cache, now);
+			continue;
+		}
+		while (i + n < count && bufs[i + n]->len == bufs[i]->len)
+			n++;
+		output_alike(l3, bufs + i, n, o, cache);
+	}
 }

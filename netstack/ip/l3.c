@@ -4,17 +4,32 @@
 #include "base/rand.h"
 #include "netstack/ip/arp.h"
 #include "netstack/ip/ip4_in.h"
+#include "netstack/ip/pieces.h"
 #include "netstack/wire/chain.h"
 
 #include <errno.h>
 #include <string.h>
 
-static void set_addresses(struct rill_l3 *l3, const struct rill_l3_config *c)
+static int set_addresses(struct rill_l3 *l3, const struct rill_l3_config *c)
 {
-	l3->ip = rill_ip4_get(&c->ip);
-	l3->mask = c->prefix ? UINT32_MAX << (32 - c->prefix) : 0;
-	l3->broadcast = c->prefix <= 30 ? l3->ip | ~l3->mask : 0;
+	int r = 0;
+
+	if (!rill_l3_addr_make(&c->ip, c->prefix, &l3->addrs[0]))
+		return -EINVAL;
+	l3->addr_count = 1;
+	l3->ip = l3->addrs[0].ip;
+	l3->mask = l3->addrs[0].mask;
+	l3->broadcast = l3->addrs[0].broadcast;
 	l3->gateway = c->gateway.family ? rill_ip4_get(&c->gateway) : 0;
+	for (unsigned i = 0; i < c->more_count && r == 0; i++)
+		r = rill_l3_add_addr(l3, &c->more[i].ip, c->more[i].prefix);
+	if (r == 0 && c->gateway.family && !rill_l3_is_neighbour(l3, l3->gateway))
+		r = -EINVAL;
+	return r;
+}
+
+static void set_link(struct rill_l3 *l3, const struct rill_l3_config *c)
+{
 	memcpy(l3->mac, c->mac, RILL_ETH_ADDR_LEN);
 	l3->mtu = c->mtu;
 	l3->payload_max = (uint32_t)c->mtu - RILL_IP4_LEN;
@@ -33,10 +48,6 @@ static void set_ids(struct rill_l3 *l3, const struct rill_l3_config *c, struct r
 
 static bool config_valid(const struct rill_l3_config *c)
 {
-	uint32_t ip = rill_ip4_get(&c->ip);
-
-	if (c->ip.family != RILL_AF_IP4 || c->prefix > 32 || rill_ip4_is_bad_source(ip))
-		return false;
 	if (c->gateway.family != RILL_AF_NONE && c->gateway.family != RILL_AF_IP4)
 		return false;
 	return c->mtu >= RILL_IP_MTU_MIN && !rill_eth_is_group(c->mac) && c->shards <= 65536 &&
@@ -47,15 +58,15 @@ int rill_l3_init(struct rill_l3 *l3, const struct rill_l3_config *config,
 		 const struct rill_l3_ops *ops, void *ctx, uint64_t now)
 {
 	struct rill_rand rand;
+	int r;
 
 	if (!config_valid(config))
 		return -EINVAL;
 	memset(l3, 0, sizeof(*l3));
-	set_addresses(l3, config);
-	if (l3->broadcast && (l3->ip == l3->broadcast || (l3->ip & ~l3->mask) == 0))
-		return -EINVAL;
-	if (config->gateway.family && !rill_l3_is_neighbour(l3, l3->gateway))
-		return -EINVAL;
+	r = set_addresses(l3, config);
+	if (r < 0)
+		return r;
+	set_link(l3, config);
 	rill_rand_init(&rand, config->seed);
 	set_ids(l3, config, &rand);
 	l3->ops = ops;
@@ -89,6 +100,10 @@ void rill_l3_input(struct rill_l3 *l3, struct rill_buf *frame, uint64_t now)
 	enum rill_drop drop;
 	struct rill_eth eth;
 
+	if (RILL_UNLIKELY(rill_l3_has_pieces(frame))) {
+		rill_l3_input_pieces(l3, frame, now);
+		return;
+	}
 	l3->rx_frames++;
 	if (RILL_UNLIKELY(l3->no_link)) {
 		input_packet(l3, frame, now);

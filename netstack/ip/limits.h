@@ -48,6 +48,9 @@
 
 /* ---- the rest ---- */
 
+/* Own addresses of an interface. Found by a walk, the first one without it. */
+#define RILL_L3_ADDRS_MAX 64
+
 #define RILL_IP_TTL_DEFAULT 64
 /* RFC 791: every host takes 576; below 68 not even the largest header can be sent. */
 #define RILL_IP_MTU_MIN 68

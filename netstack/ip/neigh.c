@@ -117,6 +117,7 @@ static struct rill_neigh *create(struct rill_l3 *l3, uint32_t ip, enum rill_neig
 	n->tries = 0;
 	n->confirmed_ns = 0;
 	n->next_request_ns = 0;
+	n->deferred = false;
 	memset(n->mac, 0, sizeof(n->mac));
 	set_state(t, n, state);
 	rill_list_push_back(bucket_of(t, ip), &n->link);
@@ -217,9 +218,7 @@ static void on_timer(struct rill_l3 *l3, struct rill_l3_timer *timer, uint64_t n
 
 static void transmit(struct rill_l3 *l3, struct rill_buf *b, const struct rill_neigh *n)
 {
-	rill_eth_emit(rill_buf_push(b, RILL_ETH_LEN), n->mac, l3->mac, RILL_ETH_IP4);
-	if (b->flags & RILL_BUF_CSUM_PARTIAL)
-		b->csum_start = (uint16_t)(b->csum_start + RILL_ETH_LEN);
+	rill_l3_push_eth(b, n->mac, l3->mac);
 	rill_l3_tx(l3, b);
 }
 
@@ -227,7 +226,6 @@ static void fill_cache(struct rill_l3 *l3, const struct rill_neigh *n, struct ri
 {
 	cache->generation = l3->neigh.generation;
 	cache->neigh = (uint16_t)(n - l3->neigh.entries);
-	memcpy(cache->mac, n->mac, RILL_ETH_ADDR_LEN);
 }
 
 /*
@@ -259,6 +257,24 @@ static int enqueue(struct rill_l3 *l3, struct rill_neigh *n, struct rill_buf *b)
 	return 0;
 }
 
+static bool queue_full(const struct rill_l3 *l3, const struct rill_neigh *n)
+{
+	return n->queue.count == RILL_NEIGH_QUEUE_MAX || l3->neigh.queued == RILL_NEIGH_QUEUED_MAX;
+}
+
+/*
+ * Waits for n. Thousands of connections may open at once, and their SYNs would fill the pool: those
+ * beyond the queue are told when n is known, and make theirs anew.
+ */
+static int enqueue_connection(struct rill_l3 *l3, struct rill_neigh *n, struct rill_buf *b)
+{
+	if (!l3->ops->resolved || !queue_full(l3, n))
+		return enqueue(l3, n, b);
+	n->deferred = true;
+	rill_l3_tx_drop(l3, b, RILL_DROP_NEIGH_QUEUE_FULL);
+	return -EAGAIN;
+}
+
 static int resolve(struct rill_l3 *l3, struct rill_buf *b, uint32_t ip, uint64_t now)
 {
 	if (l3->neigh.incomplete >= RILL_NEIGH_INCOMPLETE_MAX) {
@@ -281,7 +297,7 @@ int rill_neigh_output(struct rill_l3 *l3, struct rill_buf *b, uint32_t next_hop,
 		return resolve(l3, b, next_hop, now);
 	touch(&l3->neigh, n);
 	if (n->state == RILL_NEIGH_INCOMPLETE)
-		return enqueue(l3, n, b);
+		return cache ? enqueue_connection(l3, n, b) : enqueue(l3, n, b);
 	if (n->state == RILL_NEIGH_STALE) {
 		/* Used again: goes on with what is known while it is being checked. */
 		n->tries = 0;
@@ -315,6 +331,9 @@ static void flush_queue(struct rill_l3 *l3, struct rill_neigh *n)
 
 	while ((b = rill_buf_queue_pop(&q)))
 		transmit(l3, b, n);
+	if (n->deferred)
+		l3->ops->resolved(l3->ctx);
+	n->deferred = false;
 }
 
 void rill_neigh_learn(struct rill_l3 *l3, const struct rill_arp *arp, bool for_us, bool solicited,

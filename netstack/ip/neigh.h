@@ -45,6 +45,7 @@ struct rill_neigh {
 	uint8_t mac[RILL_ETH_ADDR_LEN];
 	uint8_t state; /* enum rill_neigh_state */
 	uint8_t tries; /* requests sent since INCOMPLETE or PROBE began */
+	bool deferred; /* connections wait to be told that they may send now */
 };
 
 struct rill_neigh_table {
@@ -69,7 +70,7 @@ struct rill_neigh *rill_neigh_find(struct rill_neigh_table *t, uint32_t ip);
 /*
  * Sends an IPv4 packet to next_hop, or keeps it until that is resolved. Takes the reference. Fills
  * *cache (may be NULL) when the address is known. 0 or -ENOBUFS (no entry, or no buffer to copy a
- * shared packet).
+ * shared packet), or -EAGAIN, see rill_l3_output().
  */
 int rill_neigh_output(struct rill_l3 *l3, struct rill_buf *b, uint32_t next_hop,
 		      struct rill_l3_dst *cache, uint64_t now);

@@ -19,7 +19,7 @@ static void part_open(struct rill_shard *sh, void *arg)
 	struct rill_listener_part *part = &l->parts[sh->index];
 	int r;
 
-	rill_acceptor_init(&part->acceptor, &sh->core, l->addr.port, &l->options, l->backlog);
+	rill_acceptor_init(&part->acceptor, &sh->core, &l->binding.at, &l->options, l->backlog);
 	part->acceptor.conn_max = l->conn_max;
 	part->acceptor.prefix_max = l->prefix_max;
 	if (l->defer_accept_ms > 0)
@@ -48,18 +48,15 @@ int rill_tcp_listen(struct rill_net *net, const struct rill_addr *local,
 
 	if (r < 0)
 		return r;
-	if (!rill_net_owns(net, &local->ip))
-		return -EADDRNOTAVAIL;
 	struct rill_listener *l = rill_listener_alloc(net);
 
 	if (!l)
 		return -ENOMEM;
-	r = rill_net_take_port(net, &net->tcp_ports, local->port, &net->listeners, &l->net_link);
+	r = rill_net_bind(net, &net->tcp_ports, local, o.reuse_port, &l->binding);
 	if (r < 0) {
 		rill_listener_free(l);
 		return r;
 	}
-	l->addr = (struct rill_addr){.ip = net->ip, .port = (uint16_t)r};
 	l->options = options;
 	l->backlog = o.backlog;
 	l->conn_max = share(o.max_conns, net->shard_count);
@@ -77,9 +74,38 @@ int rill_tcp_listen(struct rill_net *net, const struct rill_addr *local,
 	return 0;
 }
 
+/* ---- facts ---- */
+
+struct listener_facts {
+	struct rill_listener *l;
+	struct rill_listener_info *info;
+};
+
 struct rill_addr rill_listener_addr(const struct rill_listener *l)
 {
-	return l->addr;
+	return rill_net_bound_addr(l->net, &l->binding);
+}
+
+static void add_part(struct rill_shard *sh, void *arg)
+{
+	struct listener_facts *f = arg;
+	const struct rill_listener_part *part = &f->l->parts[sh->index];
+	const struct rill_acceptor *a = &part->acceptor;
+
+	if (part->open)
+		f->info->ready += a->ready_count;
+	f->info->opened += a->opened;
+	f->info->overflows += a->overflows;
+	f->info->limited += a->limited;
+}
+
+void rill_listener_info(struct rill_listener *l, struct rill_listener_info *ret_info)
+{
+	struct listener_facts f = {l, ret_info};
+
+	*ret_info = (struct rill_listener_info){0};
+	for (unsigned i = 0; i < l->net->shard_count; i++)
+		rill_shard_call(&l->net->shards[i], add_part, &f);
 }
 
 /* ---- accepting ---- */
@@ -96,6 +122,14 @@ static void take_held(struct rill_shard *sh, void *arg)
 	taking->t = rill_listener_pop(&taking->l->parts[sh->index]);
 }
 
+/* Why nothing more will be accepted; 0: it may. */
+static int ended(const struct rill_listener *l)
+{
+	if (rill_load_relaxed(&l->closed))
+		return -ESHUTDOWN;
+	return rill_load_relaxed(&l->net->link.gone) ? -ENODEV : 0;
+}
+
 /* From the caller's own shard first, then from the others. arg: where the connection goes. */
 static int accept_try(struct rill_await *aw)
 {
@@ -103,8 +137,10 @@ static int accept_try(struct rill_await *aw)
 	struct rill_net *net = taking.l->net;
 	unsigned home = rill_net_shard(net)->index;
 
-	if (rill_load_relaxed(&taking.l->closed))
-		return -ESHUTDOWN;
+	int r = ended(taking.l);
+
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < net->shard_count && !taking.t; i++) {
 		unsigned at = (home + i) % net->shard_count;
 
@@ -130,9 +166,11 @@ static int accept_arm(struct rill_await *aw)
 	struct rill_net *net = l->net;
 
 	rill_spin_lock(&l->lock);
-	if (rill_load_relaxed(&l->closed)) {
+	int r = ended(l);
+
+	if (r < 0) {
 		rill_spin_unlock(&l->lock);
-		return -ESHUTDOWN;
+		return r;
 	}
 	rill_list_push_back(&l->waiters, &aw->link);
 	/* seq_cst: seen before we look; pairs with the load in became_ready() */
@@ -255,7 +293,7 @@ void rill_listener_shutdown(struct rill_listener *l)
 		return;
 	for (unsigned i = 0; i < net->shard_count; i++)
 		rill_shard_call(&net->shards[i], part_close, l);
-	rill_net_release_port(net, &net->tcp_ports, l->addr.port, &l->net_link);
+	rill_net_unbind(net, &net->tcp_ports, &l->binding);
 	wake_waiters(l);
 	tell_polls(l);
 }

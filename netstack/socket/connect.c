@@ -70,7 +70,7 @@ int rill_tcp_connect(struct rill_net *net, const struct rill_addr *local,
 		     struct rill_tcp **ret_conn)
 {
 	struct rill_tcp_call call = {.op = op_connected, .direction = RILL_TCP_WRITE};
-	struct opening o = {.local = {.ip = net->ip}, .remote = remote};
+	struct opening o = {.remote = remote};
 	struct rill_tcp_options options;
 	struct rill_tcp *t;
 	int r = rill_tcp_options_read(in, &options, &o.options);
@@ -81,7 +81,9 @@ int rill_tcp_connect(struct rill_net *net, const struct rill_addr *local,
 		return -EADDRNOTAVAIL;
 	o.asked = &options;
 	if (local)
-		o.local.port = local->port;
+		o.local = *local;
+	if (local && rill_net_is_any(&local->ip))
+		o.local.ip.family = RILL_AF_NONE;
 	rill_shard_call(rill_net_shard(net), open_held, &o);
 	if (o.result < 0)
 		return o.result;

@@ -6,6 +6,7 @@
 #include <rill/time.h>
 
 #include "netstack/stack/poll.h"
+#include "netstack/tcp/timewait.h"
 
 /* Waiting for packet buffers has no event to wait for; they come back with every ACK. */
 #define NO_BUFFER_RETRY_NS (200 * RILL_US)
@@ -163,6 +164,7 @@ void rill_tcp_end_send(struct rill_tcp *c)
 
 static int op_send(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
+	rill_conn_prefetch_transfer(&c->conn);
 	if (c->conn.user && c->conn.user != call->sender)
 		return -EAGAIN;
 	c->conn.tcb.flags &= ~(uint32_t)RILL_TCB_MORE;
@@ -199,6 +201,7 @@ ssize_t rill_tcp_send(struct rill_tcp *c, const void *buf, size_t len)
 {
 	size_t done = 0;
 
+	rill_conn_prefetch(&c->conn);
 	while (done < len) {
 		struct rill_tcp_call call = {
 			.op = op_send,
@@ -274,10 +277,49 @@ void rill_tcp_let_go(struct rill_tcp *c,
 	rill_shard_call(rill_tcp_shard(c), end_held, &e);
 }
 
-void rill_tcp_close(struct rill_tcp *c)
+/* Whether there is something to wait for. */
+static int op_close(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
 {
-	if (c)
-		rill_tcp_let_go(c, rill_tcb_close);
+	struct rill_tcb *tcb = &c->conn.tcb;
+
+	(void)call;
+	rill_poll_forget_tcp(c);
+	rill_tcb_close(tcb, &sh->core.env, sh->core.now_ns);
+	if (!rill_tcp_lingers(tcb)) {
+		rill_conn_let_go(&c->conn);
+		return 0;
+	}
+	rill_conn_touch(&c->conn);
+	return -EINPROGRESS;
+}
+
+static int op_lingered(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
+{
+	const struct rill_tcb *tcb = &c->conn.tcb;
+
+	(void)sh, (void)call;
+	return rill_tcp_lingers(tcb) ? -EAGAIN : tcb->error;
+}
+
+static int op_let_go(struct rill_shard *sh, struct rill_tcp *c, struct rill_tcp_call *call)
+{
+	(void)sh, (void)call;
+	rill_conn_let_go(&c->conn);
+	return 0;
+}
+
+int rill_tcp_close(struct rill_tcp *c)
+{
+	struct rill_tcp_call close = {.op = op_close};
+	struct rill_tcp_call lingered = {.op = op_lingered, .direction = RILL_TCP_WRITE};
+	struct rill_tcp_call let_go = {.op = op_let_go};
+	int r = c ? rill_tcp_call_now(c, &close) : 0;
+
+	if (RILL_LIKELY(r != -EINPROGRESS))
+		return r;
+	r = rill_tcp_call_wait(c, &lingered);
+	rill_tcp_call_now(c, &let_go);
+	return r;
 }
 
 void rill_tcp_abort(struct rill_tcp *c)

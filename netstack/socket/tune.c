@@ -50,6 +50,11 @@ int rill_tcp_set_user_timeout(struct rill_tcp *c, uint32_t ms)
 	return tune(c, RILL_TUNE_USER_TIMEOUT_MS, ms);
 }
 
+int rill_tcp_set_user_timeout_option(struct rill_tcp *c, uint32_t ms)
+{
+	return tune(c, RILL_TUNE_UTO_MS, ms);
+}
+
 int rill_tcp_set_max_pacing_rate(struct rill_tcp *c, uint64_t rate)
 {
 	return tune(c, RILL_TUNE_MAX_PACING_RATE, rate);

@@ -16,7 +16,7 @@ static void part_open(struct rill_shard *sh, void *arg)
 	struct rill_udp *u = arg;
 
 	u->parts[sh->index].udp = u;
-	rill_udp_port_init(&u->parts[sh->index].port, &sh->core, u->addr.port);
+	rill_udp_port_init(&u->parts[sh->index].port, &sh->core, &u->binding.at);
 }
 
 static void part_close(struct rill_shard *sh, void *arg)
@@ -33,64 +33,116 @@ int rill_udp_bind(struct rill_net *net, const struct rill_addr *local,
 
 	if (in)
 		memcpy(&o, in, RILL_MIN(in->size, sizeof(o)));
-	if (!rill_net_owns(net, &local->ip))
-		return -EADDRNOTAVAIL;
 	struct rill_udp *u = calloc(1, sizeof(*u) + net->shard_count * sizeof(u->parts[0]));
 
 	if (!u)
 		return -ENOMEM;
 	u->net = net;
+	u->all_errors = o.all_errors;
 	u->queue.max = o.recv_buffer ? o.recv_buffer : RECV_BUFFER_DEFAULT;
-	rill_list_init(&u->net_link);
+	rill_list_init(&u->binding.link);
 	rill_list_init(&u->readers);
 	rill_polls_init(&u->polls);
-	int r = rill_net_take_port(net, &net->udp_ports, local->port, &net->udps, &u->net_link);
+	int r = rill_net_bind(net, &net->udp_ports, local, o.reuse_port, &u->binding);
 
 	if (r < 0) {
 		free(u);
 		return r;
 	}
-	u->addr = (struct rill_addr){.ip = net->ip, .port = (uint16_t)r};
 	for (unsigned i = 0; i < net->shard_count; i++)
 		rill_shard_call(&net->shards[i], part_open, u);
 	*ret_udp = u;
 	return 0;
 }
 
+/* ---- peers ---- */
+
+struct connecting {
+	struct rill_udp *u;
+	struct rill_addr peer;
+};
+
+static void part_connect(struct rill_shard *sh, void *arg)
+{
+	struct connecting *c = arg;
+
+	c->u->parts[sh->index].port.peer = c->peer;
+}
+
+int rill_udp_connect(struct rill_udp *u, const struct rill_addr *peer)
+{
+	struct connecting c = {.u = u};
+
+	if (peer && (peer->ip.family != RILL_AF_IP4 || peer->port == 0))
+		return -EINVAL;
+	if (peer)
+		c.peer = *peer;
+	rill_spin_lock(&u->lock);
+	u->peer = c.peer;
+	rill_spin_unlock(&u->lock);
+	for (unsigned i = 0; i < u->net->shard_count; i++)
+		rill_shard_call(&u->net->shards[i], part_connect, &c);
+	return 0;
+}
+
+struct rill_addr rill_udp_failed_peer(struct rill_udp *u)
+{
+	struct rill_addr failed;
+
+	rill_spin_lock(&u->lock);
+	failed = u->failed;
+	rill_spin_unlock(&u->lock);
+	return failed;
+}
+
 /* ---- receiving ---- */
+
+static bool ready(const struct rill_udp *u)
+{
+	return u->error != 0 || u->queue.bufs.count > 0 ||
+	       rill_load_relaxed(&u->net->link.gone);
+}
+
+/* An error comes first, as on Linux. Under lock. */
+static int take(struct rill_udp *u, struct rill_buf **ret_chain)
+{
+	int error = rill_udp_take_error(u);
+
+	if (error)
+		return error;
+	*ret_chain = rill_udp_queue_pop(&u->queue);
+	if (*ret_chain)
+		return 0;
+	return rill_load_relaxed(&u->net->link.gone) ? -ENODEV : -EAGAIN;
+}
 
 /* arg: where the datagram goes. */
 static int recv_try(struct rill_await *aw)
 {
 	struct rill_udp *u = aw->obj;
+	int r;
 
 	rill_spin_lock(&u->lock);
-	struct rill_buf *b = rill_udp_queue_pop(&u->queue);
-
+	r = take(u, aw->arg);
 	rill_spin_unlock(&u->lock);
-	if (!b)
-		return -EAGAIN;
-	*(struct rill_buf **)aw->arg = b;
-	return 0;
+	return r;
 }
 
+/* Without a place to put it, it only waits for one. */
 static int recv_arm(struct rill_await *aw)
 {
 	struct rill_udp *u = aw->obj;
-	struct rill_buf *b = NULL;
+	int r;
 
 	rill_spin_lock(&u->lock);
-	/* only waiting for it, when there is no place to put it */
 	if (aw->arg)
-		b = rill_udp_queue_pop(&u->queue);
-	if (!b && !(u->queue.bufs.count > 0))
+		r = take(u, aw->arg);
+	else
+		r = ready(u) ? 0 : -EAGAIN;
+	if (r == -EAGAIN)
 		rill_list_push_back(&u->readers, &aw->link);
-	bool ready = b || u->queue.bufs.count > 0;
-
 	rill_spin_unlock(&u->lock);
-	if (b)
-		*(struct rill_buf **)aw->arg = b;
-	return ready ? 0 : -EAGAIN;
+	return r;
 }
 
 static int recv_disarm(struct rill_await *aw, bool take)
@@ -105,7 +157,7 @@ static int recv_disarm(struct rill_await *aw, bool take)
 		/* We were woken for a datagram that we do not fetch: the next reader may. */
 		struct rill_await *next = rill_await_first(&u->readers);
 
-		if (next && u->queue.bufs.count > 0)
+		if (next && ready(u))
 			rill_await_wake(next, &wakes);
 	}
 	rill_spin_unlock(&u->lock);
@@ -125,7 +177,7 @@ static int readable_try(struct rill_await *aw)
 	struct rill_udp *u = aw->obj;
 
 	rill_spin_lock(&u->lock);
-	int r = u->queue.bufs.count > 0 ? 0 : -EAGAIN;
+	int r = ready(u) ? 0 : -EAGAIN;
 
 	rill_spin_unlock(&u->lock);
 	return r;
@@ -184,15 +236,37 @@ static void send_held(struct rill_shard *sh, void *arg)
 	s->result = rill_udp_port_send(&sh->core, &s->send);
 }
 
+/* Whom to send to, unless there is an error to be told first. */
+static int destination(struct rill_udp *u, const struct rill_addr *to, struct rill_addr *ret_to)
+{
+	int r;
+
+	rill_spin_lock(&u->lock);
+	*ret_to = to ? *to : u->peer;
+	r = rill_udp_take_error(u);
+	rill_spin_unlock(&u->lock);
+	if (r == 0 && !to && ret_to->ip.family == RILL_AF_NONE)
+		return -EDESTADDRREQ;
+	if (r == 0 && (ret_to->ip.family != RILL_AF_IP4 || ret_to->port == 0))
+		return -EINVAL;
+	return r;
+}
+
 ssize_t rill_udp_send(struct rill_udp *u, const void *buf, size_t len, const struct rill_addr *to)
 {
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
-	struct sending s = {.send = {.from = u->addr, .to = *to, .iov = &iov, .count = 1}};
+	struct sending s = {.send = {.iov = &iov, .count = 1}};
+	int r;
 
 	if (len > RILL_UDP_PAYLOAD_MAX)
 		return -EMSGSIZE;
-	if (to->ip.family != RILL_AF_IP4 || to->port == 0)
-		return -EINVAL;
+	r = destination(u, to, &s.send.to);
+	if (r < 0)
+		return r;
+	s.send.from = rill_udp_addr(u);
+	/* The route says. */
+	if (u->binding.at.ip == 0)
+		s.send.from.ip.family = RILL_AF_NONE;
 	/* Never waits, so that only this lets others, and the NIC, have their turn in a loop of
 	 * sends. */
 	rill_consume_budget();
@@ -202,7 +276,7 @@ ssize_t rill_udp_send(struct rill_udp *u, const void *buf, size_t len, const str
 
 struct rill_addr rill_udp_addr(const struct rill_udp *u)
 {
-	return u->addr;
+	return rill_net_bound_addr(u->net, &u->binding);
 }
 
 void rill_udp_close(struct rill_udp *u)
@@ -214,7 +288,7 @@ void rill_udp_close(struct rill_udp *u)
 	for (unsigned i = 0; i < u->net->shard_count; i++)
 		rill_shard_call(&u->net->shards[i], part_close, u);
 	rill_polls_forget(&u->polls, u->net);
-	rill_net_release_port(u->net, &u->net->udp_ports, u->addr.port, &u->net_link);
+	rill_net_unbind(u->net, &u->net->udp_ports, &u->binding);
 	while ((b = rill_udp_queue_pop(&u->queue)))
 		put_chain(b);
 	free(u);

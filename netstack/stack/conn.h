@@ -43,8 +43,11 @@ struct rill_tcp {
 	struct rill_wait_ring writers; /* also: connect */
 };
 
-/* With its place in the flow table and its timer; buffers come on top while there is data. */
-RILL_STATIC_ASSERT(sizeof(struct rill_tcp) <= 512, "a million of them fit half a gigabyte");
+/*
+ * 512 bytes with its bucket in the flow table, its timer and what the slab needs for itself;
+ * buffers come on top while there is data.
+ */
+RILL_STATIC_ASSERT(sizeof(struct rill_tcp) <= 496, "a million of them fit half a gigabyte");
 
 static inline void rill_wait_ring_push(struct rill_wait_ring *r, struct rill_await *aw)
 {

@@ -14,7 +14,7 @@ struct rill_listener *rill_listener_alloc(struct rill_net *net)
 		return NULL;
 	memset(l, 0, size);
 	l->net = net;
-	rill_list_init(&l->net_link);
+	rill_list_init(&l->binding.link);
 	rill_list_init(&l->waiters);
 	rill_polls_init(&l->polls);
 	for (unsigned i = 0; i < net->shard_count; i++)

@@ -25,8 +25,7 @@ struct rill_listener_part {
 
 struct rill_listener {
 	struct rill_net *net;
-	struct rill_addr addr;
-	struct rill_list net_link; /* the net's port_lock */
+	struct rill_net_binding binding; /* the net's port_lock */
 	struct rill_conn_options options;
 	uint32_t backlog;
 	uint32_t conn_max, prefix_max; /* see struct rill_acceptor */

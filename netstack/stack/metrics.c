@@ -14,6 +14,10 @@
 	X(queue->stats.tx_bytes, "tx_bytes", "Bytes sent")                                         \
 	X(stats.mailbox_ops, "shard_mailbox_ops", "Operations run for another task or thread")     \
 	X(stats.steered_out, "rss_mismatches", "Segments handed to the shard that owns them")      \
+	X(stats.rss_right, "rss_predicted", "SYNs that came to the queue foretold")                \
+	X(stats.rss_wrong, "rss_mispredicted", "SYNs that came to another queue than foretold")    \
+	X(stats.rss_unknown, "rss_unpredicted", "SYNs for which no queue was foretold")            \
+	X(stats.rss_learned, "rss_learned", "SYNs from which the queue of others was learned")     \
 	X(stats.polls_busy, "shard_polls_busy", "Polls that found the shard held")                 \
 	X(core.env.stats.segs_in, "tcp_segments_in", "TCP segments received")                      \
 	X(core.env.stats.segs_out, "tcp_segments_out", "TCP segments sent")                        \
@@ -36,6 +40,8 @@
 	  "SYNs for which the SYN cache had no room")                                              \
 	X(core.env.stats.accept_overflows, "tcp_accept_overflows",                                 \
 	  "Handshakes put off by a full accept queue")                                             \
+	X(core.env.stats.mem_pressure, "tcp_memory_pressure",                                      \
+	  "Windows not grown, and data refused, for lack of memory")                               \
 	X(core.env.stats.prefix_limited, "tcp_limited",                                            \
 	  "Handshakes put off by a limit of connections")
 
@@ -96,6 +102,16 @@ static void print_flows(const struct rill_shard *sh, FILE *out, bool header)
 	fprintf(out, " %" PRIu32 "\n", rill_load_relaxed(&sh->core.flows.count));
 }
 
+static void print_memory(const struct rill_shard *sh, FILE *out, bool header)
+{
+	if (header)
+		print_header(out, "gauge", "tcp_memory_bytes",
+			     "Packet buffers in the queues of connections");
+	fprintf(out, "rill_tcp_memory_bytes");
+	print_labels(sh, out, "");
+	fprintf(out, " %" PRIu64 "\n", rill_load_relaxed(&sh->core.env.mem_used));
+}
+
 static void print_half_open(const struct rill_shard *sh, FILE *out, bool header)
 {
 	if (header)
@@ -121,6 +137,48 @@ static void print_nic_drops(const struct rill_shard *sh, FILE *out, bool header)
 	fprintf(out, "rill_nic_rx_dropped_total");
 	print_labels(sh, out, "");
 	fprintf(out, " %" PRIu64 "\n", stats.rx_dropped);
+}
+
+/* See enum rill_steer_by. Of the interface, so that one shard tells. */
+static void print_steer(const struct rill_shard *sh, FILE *out, bool header)
+{
+	struct rill_steer_map *map = sh->net->steer.map;
+
+	if (header)
+		print_header(
+			out, "gauge", "rss_prediction",
+			"By what the receive queue is foretold: 0 nothing, 1 what was learned, "
+			"2 the key, 3 the driver");
+	if (!map || sh->index != 0)
+		return;
+	fprintf(out, "rill_rss_prediction");
+	print_labels(sh, out, "");
+	fprintf(out, " %u\n", (unsigned)rill_steer_map_by(map));
+}
+
+/* One line of the interface: shard 0 tells. */
+static void print_net(const struct rill_shard *sh, FILE *out, const char *name, uint64_t value)
+{
+	if (sh->index != 0)
+		return;
+	fprintf(out, "rill_%s", name);
+	print_labels(sh, out, "");
+	fprintf(out, " %" PRIu64 "\n", value);
+}
+
+static void print_link_up(const struct rill_shard *sh, FILE *out, bool header)
+{
+	if (header)
+		print_header(out, "gauge", "link_up", "Whether the link is up");
+	print_net(sh, out, "link_up", rill_load_relaxed(&sh->core.link_error) == 0);
+}
+
+static void print_link_changes(const struct rill_shard *sh, FILE *out, bool header)
+{
+	if (header)
+		print_header(out, "counter", "link_changes",
+			     "Changes of the link: down, up, MTU, MAC, removal");
+	print_net(sh, out, "link_changes_total", rill_load_relaxed(&sh->net->link.changes));
 }
 
 static void print_numbered(const struct rill_shard *sh, FILE *out, unsigned n, bool header)
@@ -157,6 +215,18 @@ bool rill_shard_print_family(struct rill_poller *p, FILE *out, unsigned family, 
 		return true;
 	case 3:
 		print_half_open(sh, out, header);
+		return true;
+	case 4:
+		print_steer(sh, out, header);
+		return true;
+	case 5:
+		print_link_up(sh, out, header);
+		return true;
+	case 6:
+		print_link_changes(sh, out, header);
+		return true;
+	case 7:
+		print_memory(sh, out, header);
 		return true;
 	default:
 		return false;

@@ -10,6 +10,8 @@
 
 #include "netstack/stack/listener.h"
 #include "netstack/stack/udp_port.h"
+#include "netstack/stack/vlan.h"
+#include "netstack/wire/ip4.h"
 #include "runtime/runtime.h"
 
 /* The first pause of a close that waits. */
@@ -37,55 +39,68 @@ static int fail(int err, const char *text, const char *what)
 
 /* ---- ports ---- */
 
-static bool is_taken(const struct rill_net_ports *ports, uint32_t port)
-{
-	return (ports->taken[port / 64] >> port % 64 & 1) != 0;
-}
-
-static int pick_port(struct rill_net *net, const struct rill_net_ports *ports, uint16_t port)
+/* Taken as if it were shared: nobody who gets a port by chance gets one that somebody has. */
+static int pick_port(struct rill_net *net, const struct rill_port_table *t, struct rill_port *at)
 {
 	uint32_t start = rill_rand_below(&net->rand, RILL_PORT_EPHEMERAL_COUNT);
+	struct rill_port alone = *at;
 
-	if (port)
-		return is_taken(ports, port) ? -EADDRINUSE : port;
+	alone.shared = false;
 	for (uint32_t i = 0; i < RILL_PORT_EPHEMERAL_COUNT; i++) {
-		uint32_t at = RILL_PORT_EPHEMERAL_FIRST + (start + i) % RILL_PORT_EPHEMERAL_COUNT;
-
-		if (!is_taken(ports, at))
-			return (int)at;
+		alone.port = (uint16_t)(RILL_PORT_EPHEMERAL_FIRST +
+					(start + i) % RILL_PORT_EPHEMERAL_COUNT);
+		if (!rill_port_conflicts(t, &alone))
+			return alone.port;
 	}
 	return -EADDRNOTAVAIL;
 }
 
-int rill_net_take_port(struct rill_net *net, struct rill_net_ports *ports, uint16_t port,
-		       struct rill_list *list, struct rill_list *link)
+static int bind_locked(struct rill_net *net, struct rill_port_table *t, struct rill_port *at)
 {
-	rill_spin_lock(&net->port_lock);
-	int r = pick_port(net, ports, port);
+	int port = at->port ? at->port : pick_port(net, t, at);
 
-	if (r > 0) {
-		ports->taken[r / 64] |= UINT64_C(1) << r % 64;
-		rill_list_push_back(list, link);
-	}
+	if (port < 0)
+		return port;
+	at->port = (uint16_t)port;
+	if (rill_port_conflicts(t, at))
+		return -EADDRINUSE;
+	at->id = ++net->port_ids;
+	rill_port_insert(t, at);
+	return 0;
+}
+
+int rill_net_bind(struct rill_net *net, struct rill_port_table *t, const struct rill_addr *local,
+		  bool shared, struct rill_net_binding *b)
+{
+	struct rill_list *list = t == &net->tcp_ports ? &net->listeners : &net->udps;
+	int r;
+
+	if (!rill_net_owns(net, &local->ip))
+		return -EADDRNOTAVAIL;
+	b->at = rill_port_make(local, shared, 0);
+	rill_spin_lock(&net->port_lock);
+	r = bind_locked(net, t, &b->at);
+	if (r == 0)
+		rill_list_push_back(list, &b->link);
 	rill_spin_unlock(&net->port_lock);
 	return r;
 }
 
-void rill_net_release_port(struct rill_net *net, struct rill_net_ports *ports, uint16_t port,
-			   struct rill_list *link)
+void rill_net_unbind(struct rill_net *net, struct rill_port_table *t, struct rill_net_binding *b)
 {
 	rill_spin_lock(&net->port_lock);
-	ports->taken[port / 64] &= ~(UINT64_C(1) << port % 64);
-	rill_list_del(link);
+	rill_port_remove(t, &b->at);
+	rill_list_del(&b->link);
 	rill_spin_unlock(&net->port_lock);
 }
 
-bool rill_net_owns(const struct rill_net *net, const struct rill_ip *ip)
+struct rill_addr rill_net_bound_addr(const struct rill_net *net, const struct rill_net_binding *b)
 {
-	static const uint8_t any[16];
+	struct rill_addr addr = {.ip = net->ip, .port = b->at.port};
 
-	return ip->family == RILL_AF_NONE || memcmp(ip->bytes, any, sizeof(any)) == 0 ||
-	       memcmp(ip, &net->ip, sizeof(*ip)) == 0;
+	if (b->at.ip != 0)
+		rill_ip4_set(&addr.ip, b->at.ip);
+	return addr;
 }
 
 struct rill_shard *rill_net_shard(struct rill_net *net)
@@ -115,18 +130,25 @@ static void *open_nic(void *arg)
 	return (void *)(intptr_t)rill_nic_open(o->spec, o->queues, &o->nic, o->error);
 }
 
-static int parse_options(const struct rill_net_options *o, struct rill_l3_config *config)
+static int parse_options(const struct rill_net_options *o, struct rill_l3_config *config,
+			 struct rill_l3_cidr cidrs[RILL_L3_ADDRS_MAX])
 {
 	struct rill_addr gateway = {.port = 0};
+	int count = o->addr ? rill_l3_cidrs_parse(o->addr, cidrs) : -EINVAL;
 
 	memset(config, 0, sizeof(*config));
 	if (!o->nic)
 		return fail(-EINVAL,
 			    "no NIC given: say for instance \"mem:lab\" or \"af_xdp:eth0\"", "");
-	if (!o->addr || rill_cidr_parse(o->addr, &config->ip, &config->prefix) < 0)
+	if (count < 0)
 		return fail(-EINVAL,
-			    "\"%s\" is no address with a prefix: say for instance 198.18.0.1/24",
+			    "\"%s\" is no address with a prefix: say for instance 198.18.0.1/24, "
+			    "or several with commas between them",
 			    o->addr);
+	config->ip = cidrs[0].ip;
+	config->prefix = cidrs[0].prefix;
+	config->more = cidrs + 1;
+	config->more_count = (unsigned)count - 1;
 	if (o->gateway && (rill_addr_parse(o->gateway, &gateway) < 0 || gateway.port != 0))
 		return fail(-EINVAL, "\"%s\" is no gateway: give an IP address", o->gateway);
 	config->gateway = gateway.ip;
@@ -139,9 +161,11 @@ static void net_free(struct rill_net *net)
 		rill_shard_fini(&net->shards[i]);
 	/* What was not closed; the packets in it go with the NIC's memory. */
 	RILL_LIST_FOR_EACH (n, &net->listeners)
-		rill_listener_free(RILL_LIST_ENTRY(n, struct rill_listener, net_link));
+		rill_listener_free(RILL_LIST_ENTRY(n, struct rill_listener, binding.link));
 	RILL_LIST_FOR_EACH (n, &net->udps)
-		free(RILL_LIST_ENTRY(n, struct rill_udp, net_link));
+		free(RILL_LIST_ENTRY(n, struct rill_udp, binding.link));
+	rill_port_table_fini(&net->tcp_ports);
+	rill_port_table_fini(&net->udp_ports);
 	free(net->shards);
 	rill_steer_fini(&net->steer);
 	rill_ephemeral_fini(&net->ephemeral);
@@ -161,13 +185,19 @@ static int net_init(struct rill_net *net, struct rill_l3_config *config)
 	config->mtu = nic->mtu;
 	config->caps = nic->caps;
 	net->ip = config->ip;
+	net->own[0].ip = config->ip;
+	for (unsigned i = 0; i < config->more_count; i++)
+		net->own[1 + i].ip = config->more[i].ip;
+	net->own_count = 1 + config->more_count;
 	rill_rand_secret(&net->secret, sizeof(net->secret));
 	rill_rand_secret(&ports, sizeof(ports));
 	rill_ephemeral_init(&net->ephemeral, &rill_memory_heap, &ports);
 	rill_rand_secret(&seed, sizeof(seed));
 	rill_rand_init(&net->rand, seed);
 	net->shards = aligned_alloc(RILL_CACHE_LINE, size);
-	if (!net->shards || rill_steer_init(&net->steer) < 0)
+	if (!net->shards || rill_steer_init(&net->steer, nic) < 0 ||
+	    rill_port_table_init(&net->tcp_ports, &rill_memory_heap) < 0 ||
+	    rill_port_table_init(&net->udp_ports, &rill_memory_heap) < 0)
 		return fail(-ENOMEM, "out of memory", "");
 	memset(net->shards, 0, size);
 	net->shard_count = nic->queue_count;
@@ -175,17 +205,21 @@ static int net_init(struct rill_net *net, struct rill_l3_config *config)
 		int r = rill_shard_init(&net->shards[i], net, i, config);
 
 		if (r < 0)
-			return fail(r, "the gateway must be on the subnet of the address%s", "");
+			return fail(r,
+				    "the addresses must be different hosts, and the gateway on a "
+				    "subnet of theirs%s",
+				    "");
 	}
 	return 0;
 }
 
 static int net_start(struct rill_net *net)
 {
-	struct rill_flow_rule rule = {.local = net->ip};
-	const struct rill_driver *driver = net->nic->driver;
-	int r = driver->flow_add ? driver->flow_add(net->nic, &rule) : 0;
+	rill_link_start(net);
+	int r = 0;
 
+	for (unsigned i = 0; i < net->own_count && r == 0; i++)
+		r = rill_net_add_rule(net, &net->own[i].ip);
 	if (r < 0)
 		return fail(r, "the NIC refused the rule that sends us our address: %s",
 			    strerror(-r));
@@ -211,6 +245,7 @@ int rill_net_open(struct rill_runtime *rt, const struct rill_net_options *in,
 		  struct rill_net **ret_net)
 {
 	struct rill_net_options o = {0};
+	struct rill_l3_cidr cidrs[RILL_L3_ADDRS_MAX];
 	struct rill_l3_config config;
 	struct open_nic open = {0};
 	void *result = NULL;
@@ -220,8 +255,10 @@ int rill_net_open(struct rill_runtime *rt, const struct rill_net_options *in,
 		rt = rill_runtime_current();
 	if (!rt)
 		return fail(-EINVAL, "no runtime: give one, or call this from a task", "");
-	int r = parse_options(&o, &config);
+	int r = parse_options(&o, &config, cidrs);
 
+	if (r == 0 && o.vlan > RILL_VLAN_ID_MAX)
+		r = fail(-EINVAL, "there are VLANs 1 to 4094, and 0 for none%s", "");
 	if (r < 0)
 		return r;
 	open.spec = o.nic;
@@ -240,6 +277,7 @@ int rill_net_open(struct rill_runtime *rt, const struct rill_net_options *in,
 	net->rt = rt;
 	net->nic = open.nic;
 	net->drain_ns = o.drain_ns ? o.drain_ns : RILL_NET_DRAIN_NS;
+	net->vlan = (uint16_t)o.vlan;
 	rill_list_init(&net->listeners);
 	rill_list_init(&net->udps);
 	if (o.mtu && o.mtu < net->nic->mtu)
@@ -316,9 +354,28 @@ struct rill_ip rill_net_ip(const struct rill_net *net)
 	return net->ip;
 }
 
+/* Of the calling thread, as open_error. */
+static __thread char describe_text[320];
+
+static RILL_NOINLINE char *describe_buffer(void)
+{
+	__asm__ volatile("");
+	return describe_text;
+}
+
 const char *rill_net_describe(const struct rill_net *net)
 {
-	return net->nic->describe;
+	char *text = describe_buffer();
+	size_t len = sizeof(describe_text);
+	size_t at = (size_t)snprintf(text, len, "%s", net->nic->describe);
+
+	if (net->steer.map && at + 2 < len) {
+		at += (size_t)snprintf(text + at, len - at, "; ");
+		rill_steer_map_describe(net->steer.map, text + at, len - at);
+	}
+	at = strlen(text);
+	rill_link_describe((struct rill_net *)net, text + at, len - at);
+	return text;
 }
 
 int rill_net_start(const struct rill_runtime_options *o, const struct rill_net_options *nets,

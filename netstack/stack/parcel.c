@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/stack/parcel.h"
 
+#include "netstack/core/burst.h"
 #include "netstack/core/demux.h"
 #include "netstack/stack/net.h"
 #include "netstack/wire/eth.h"
@@ -75,11 +76,18 @@ static bool is_arp(const struct rill_buf *b)
 	return b->len >= RILL_ETH_LEN && b->data[12] == 0x08 && b->data[13] == 0x06;
 }
 
-void rill_shard_input(struct rill_shard *sh, struct rill_buf *frame)
+void rill_shard_input(struct rill_shard *sh, struct rill_buf **frames, unsigned count)
 {
-	if (RILL_UNLIKELY(sh->net->shard_count > 1 && is_arp(frame)))
-		share_arp(sh, frame);
-	rill_core_input(&sh->core, frame);
+	if (sh->net->shard_count > 1) {
+		for (unsigned i = 0; i < count; i++) {
+			if (i + 1 < count)
+				__builtin_prefetch(frames[i + 1]->data);
+			if (RILL_UNLIKELY(is_arp(frames[i])))
+				share_arp(sh, frames[i]);
+			rill_steer_observe(sh, frames[i]);
+		}
+	}
+	rill_core_input_burst(&sh->core, frames, count);
 }
 
 /* ---- segments and errors ---- */
@@ -106,7 +114,7 @@ bool rill_parcel_segment(struct rill_core *core, struct rill_buf *b, const struc
 			 const struct rill_tcp_seg *seg, uint8_t *header)
 {
 	struct rill_shard *sh = rill_shard_of_core(core);
-	struct rill_flow_key key = {seg->src, seg->src_port, seg->dst_port};
+	struct rill_flow_key key = {seg->src, seg->dst, seg->src_port, seg->dst_port};
 	struct rill_shard *to = owner_of(sh, &key);
 
 	if (!to)
@@ -135,7 +143,7 @@ static void deliver_error(struct rill_shard *sh, struct rill_shard_op *op)
 void rill_parcel_error(struct rill_core *core, const struct rill_icmp_error *e)
 {
 	struct rill_shard *sh = rill_shard_of_core(core);
-	struct rill_flow_key key = {&e->remote, e->remote_port, e->local_port};
+	struct rill_flow_key key = {&e->remote, &e->local, e->remote_port, e->local_port};
 	struct rill_shard *to = owner_of(sh, &key);
 	struct rill_buf *b;
 

@@ -9,8 +9,8 @@
 
 #include "netstack/stack/shard.h"
 
-/* A frame from the NIC; takes the reference. */
-void rill_shard_input(struct rill_shard *sh, struct rill_buf *frame);
+/* Frames from the NIC; takes the references. */
+void rill_shard_input(struct rill_shard *sh, struct rill_buf **frames, unsigned count);
 
 bool rill_parcel_segment(struct rill_core *core, struct rill_buf *b, const struct rill_ip_meta *m,
 			 const struct rill_tcp_seg *seg, uint8_t *header);

@@ -58,10 +58,11 @@ static unsigned look_listener(const struct rill_listener *l)
 static unsigned look_udp(struct rill_udp *u)
 {
 	rill_spin_lock(&u->lock);
-	bool any = u->queue.bufs.count > 0;
+	bool any = u->queue.bufs.count > 0, failed = u->error != 0;
 
 	rill_spin_unlock(&u->lock);
-	return any ? RILL_POLL_READ | RILL_POLL_WRITE : RILL_POLL_WRITE;
+	return RILL_POLL_WRITE | (any || failed ? RILL_POLL_READ : 0u) |
+	       (failed ? RILL_POLL_ERROR : 0u);
 }
 
 unsigned rill_poll_look(const struct rill_poll_entry *e)

@@ -4,18 +4,23 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <time.h>
 
 #include "netstack/stack/conn.h"
 #include "netstack/stack/listener.h"
 #include "netstack/stack/metrics.h"
 #include "netstack/stack/net.h"
 #include "netstack/stack/parcel.h"
+#include "netstack/stack/trouble.h"
 #include "netstack/stack/udp_port.h"
+#include "netstack/stack/vlan.h"
 #include "runtime/await.h"
 #include "runtime/runtime.h"
 
 /* How long a shard sleeps at most while all its packet buffers are in other hands. */
 #define DRY_RETRY_NS RILL_MS
+/* Between two tries to get at a shard from outside. */
+#define TRY_PAUSE_NS (50 * RILL_US)
 
 /* ---- lock and mailbox ---- */
 
@@ -86,6 +91,9 @@ static struct rill_shard_op *release_or_take(struct rill_shard *sh)
 static void transmit(struct rill_core *core, struct rill_buf **bufs, unsigned count)
 {
 	struct rill_shard *sh = rill_shard_of_core(core);
+
+	if (RILL_UNLIKELY(sh->net->vlan))
+		rill_vlan_send(sh->net->vlan, bufs, count);
 	unsigned sent = sh->driver->tx_burst(sh->queue, bufs, count);
 
 	/* A full ring drops: TCP sends again, and nothing here may grow. */
@@ -110,6 +118,9 @@ static void settle(struct rill_shard *sh)
 static void publish_deadline(struct rill_shard *sh)
 {
 	uint64_t next = rill_core_next_deadline(&sh->core);
+
+	if (sh->link_wake_ns)
+		next = RILL_MIN(next, sh->link_wake_ns);
 	uint64_t published = rill_load_relaxed(&sh->poller.deadline_ns);
 
 	if (next < published || published <= sh->core.now_ns)
@@ -222,6 +233,23 @@ void rill_shard_call(struct rill_shard *sh, void (*fn)(struct rill_shard *sh, vo
 	rill_shard_leave(sh);
 }
 
+bool rill_shard_try_call(struct rill_shard *sh, uint64_t wait_ns,
+			 void (*fn)(struct rill_shard *sh, void *arg), void *arg)
+{
+	const struct timespec pause = {.tv_nsec = TRY_PAUSE_NS};
+
+	while (!try_enter(sh)) {
+		if (wait_ns < TRY_PAUSE_NS)
+			return false;
+		wait_ns -= TRY_PAUSE_NS;
+		nanosleep(&pause, NULL);
+	}
+	entered_now(sh);
+	fn(sh, arg);
+	rill_shard_leave(sh);
+	return true;
+}
+
 /* ---- polling ---- */
 
 static bool receive(struct rill_shard *sh)
@@ -229,13 +257,14 @@ static bool receive(struct rill_shard *sh)
 	struct rill_buf *bufs[RILL_SHARD_BURST];
 	unsigned n = sh->driver->rx_burst(sh->queue, bufs, RILL_SHARD_BURST);
 
-	for (unsigned i = 0; i < n; i++) {
-		if (i + 1 < n)
-			__builtin_prefetch(bufs[i + 1]->data);
+	bool any = n > 0;
+
+	for (unsigned i = 0; i < n; i++)
 		bufs[i]->time_ns = sh->core.now_ns;
-		rill_shard_input(sh, bufs[i]);
-	}
-	return n > 0;
+	if (RILL_UNLIKELY(sh->net->vlan))
+		n = rill_vlan_receive(sh, bufs, n);
+	rill_shard_input(sh, bufs, n);
+	return any;
 }
 
 /* A hint, so that the shard is not taken for nothing while its worker waits. */
@@ -258,6 +287,8 @@ static bool poll_shard(struct rill_poller *p, uint64_t now)
 		return false;
 	}
 	entered(sh, now);
+	if (sh->link_next_ns && now >= sh->link_next_ns)
+		rill_link_look(sh);
 	bool any = receive(sh);
 
 	any |= rill_core_run_timers(&sh->core);
@@ -307,6 +338,7 @@ static const struct rill_poller_ops poller_ops = {
 	.arm = arm_shard,
 	.disarm = disarm_shard,
 	.print_family = rill_shard_print_family,
+	.visit_troubles = rill_shard_visit_troubles,
 };
 
 static const struct rill_core_ops core_ops = {
@@ -314,6 +346,7 @@ static const struct rill_core_ops core_ops = {
 	.conn_event = rill_tcp_event,
 	.acceptable = rill_listener_acceptable,
 	.udp_input = rill_udp_deliver,
+	.udp_error = rill_udp_fail,
 };
 
 static bool claim(struct rill_core *core, struct rill_conn *c)
@@ -329,12 +362,7 @@ static void release(struct rill_core *core, struct rill_conn *c)
 static bool is_home(struct rill_core *core, const struct rill_addr *local,
 		    const struct rill_addr *remote)
 {
-	const struct rill_shard *sh = rill_shard_of_core(core);
-	int queue = -1;
-
-	if (sh->driver->rx_queue_of)
-		queue = sh->driver->rx_queue_of(sh->net->nic, IPPROTO_TCP, remote, local);
-	return queue < 0 || queue == (int)sh->index;
+	return rill_steer_is_home(rill_shard_of_core(core), local, remote);
 }
 
 /* Of one among several. */
@@ -343,6 +371,7 @@ static const struct rill_core_ops core_ops_shared = {
 	.conn_event = rill_tcp_event,
 	.acceptable = rill_listener_acceptable,
 	.udp_input = rill_udp_deliver,
+	.udp_error = rill_udp_fail,
 	.claim = claim,
 	.release = release,
 	.admit = rill_listener_admit,
@@ -363,6 +392,7 @@ int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index,
 		.flow_secret = net->secret,
 		.ephemeral = &net->ephemeral,
 		.csum_offload = (net->nic->caps & RILL_NIC_TX_CSUM) != 0,
+		.gso_max = net->nic->caps & RILL_NIC_TX_TSO ? net->nic->gso_max : 0,
 		.l3 = *l3,
 	};
 	int err;
@@ -383,6 +413,7 @@ int rill_shard_init(struct rill_shard *sh, struct rill_net *net, unsigned index,
 	/* What queues hold must leave buffers for the NIC's rings, and to answer from. */
 	sh->core.env.params.mem_max =
 		config.pool->size * (uint64_t)(RILL_BUF_HEADER_SIZE + config.pool->buf_bytes) / 2;
+	rill_quota_join(&sh->core.env.mem_share, &net->rt->tcp_memory);
 	return 0;
 }
 

@@ -37,6 +37,9 @@ struct rill_shard_stats {
 	uint64_t steered_out; /* packets that belonged to another shard: the NIC's hash surprised us
 			       */
 	uint64_t steered_in;
+	/* SYNs that came to the queue foretold, to another, and without one; and those of which
+	 * something was learned */
+	uint64_t rss_right, rss_wrong, rss_unknown, rss_learned;
 	uint64_t polls_busy; /* found the shard held by another worker */
 };
 
@@ -51,6 +54,10 @@ struct rill_shard {
 	bool tx_pending;	      /* given to the NIC, but not flushed */
 	struct rill_wake_batch wakes; /* to be flushed after letting go */
 	struct rill_shard_stats stats;
+	/* When to look at the link (rill_link_look()), and to wake up for it; 0: never. */
+	uint64_t link_next_ns, link_wake_ns;
+	struct rill_shard_op link_op;
+	RILL_ATOMIC(bool) link_posted; /* link_op is on its way */
 	struct rill_poller poller;
 	struct rill_core core;
 };
@@ -71,6 +78,13 @@ void rill_shard_leave(struct rill_shard *sh);
 /* Runs fn(sh, arg) with the shard held: at once, or by the holder while the caller waits. */
 void rill_shard_call(struct rill_shard *sh, void (*fn)(struct rill_shard *sh, void *arg),
 		     void *arg);
+
+/*
+ * The same, but waits for wait_ns at most, on the caller's thread: for those who look in from
+ * outside, perhaps because the holder is stuck. False: fn was not called.
+ */
+bool rill_shard_try_call(struct rill_shard *sh, uint64_t wait_ns,
+			 void (*fn)(struct rill_shard *sh, void *arg), void *arg);
 
 static inline struct rill_shard *rill_shard_of_core(struct rill_core *core)
 {

@@ -24,30 +24,39 @@ static bool connection_limited(struct rill_tcb *tcb, struct rill_tcp_env *env, u
  * A limit that everybody knows would tell an attacker, who counts what is left of it, whether
  * guesses about a connection of others' were good. So it lies anywhere in the upper half.
  */
-static void new_second(struct rill_tcp_env *env, uint64_t now)
+static void new_second(const struct rill_tcp_env *env, struct rill_tcp_challenges *c, uint64_t now)
 {
 	uint32_t max = env->params.challenge_acks_per_sec;
 
-	env->challenge_since_ns = now;
-	env->challenge_sent = 0;
-	env->challenge_limit =
-		max - (uint32_t)(rill_siphash(&env->secret, &now, sizeof(now)) % (max / 2 + 1));
+	c->since_ns = now;
+	c->sent = 0;
+	c->limit = max - (uint32_t)(rill_siphash(&env->secret, &now, sizeof(now)) % (max / 2 + 1));
+}
+
+static void challenge(struct rill_tcb *tcb, struct rill_tcp_env *env, struct rill_tcp_challenges *c,
+		      uint64_t now)
+{
+	if (c->limit == 0 || now - c->since_ns >= RILL_SEC)
+		new_second(env, c, now);
+	if (c->sent >= c->limit) {
+		rill_counter_add(&env->stats.challenge_acks_limited, 1);
+		return;
+	}
+	c->sent++;
+	tcb->challenges++;
+	rill_counter_add(&env->stats.challenge_acks, 1);
+	tcb->flags |= RILL_TCB_ACK_NOW;
 }
 
 void rill_tcp_challenge(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
-	if (connection_limited(tcb, env, now))
-		return;
-	if (env->challenge_limit == 0 || now - env->challenge_since_ns >= RILL_SEC)
-		new_second(env, now);
-	if (env->challenge_sent >= env->challenge_limit) {
-		rill_counter_add(&env->stats.challenge_acks_limited, 1);
-		return;
-	}
-	env->challenge_sent++;
-	tcb->challenges++;
-	rill_counter_add(&env->stats.challenge_acks, 1);
-	tcb->flags |= RILL_TCB_ACK_NOW;
+	if (!connection_limited(tcb, env, now))
+		challenge(tcb, env, &env->challenges, now);
+}
+
+void rill_tcp_challenge_half_open(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
+{
+	challenge(tcb, env, &env->half_open_challenges, now);
 }
 
 void rill_tcp_answer_stray(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/ecn.h"
 
+#include "netstack/tcp/accecn.h"
 #include "netstack/tcp/cc.h"
 #include "netstack/tcp/seq.h"
 #include "netstack/tcp/transmit.h"
@@ -184,8 +185,10 @@ void rill_tcp_ecn_on_segment(struct rill_tcp_rx *rx)
 		tcb->ce_count = (uint8_t)((tcb->ce_count + ce) & ACE_MASK);
 		if ((tcb->syn_ecn & SYN_ECN_FIRST_UNSEEN) != 0 && tcb->state > RILL_TCP_SYN_RCVD)
 			check_first(tcb, seg);
-		if (seg->len > 0)
+		if (seg->len > 0) {
+			rill_tcp_accecn_count(rx);
 			accecn_on_data(tcb, ce);
+		}
 		return;
 	}
 	/* CE on a segment without data is none (RFC 3168, 6.1.4). */
@@ -265,11 +268,25 @@ static uint32_t ace_advance(const struct rill_tcb *tcb, const struct rill_tcp_se
 	return segments > ACE_MASK ? segments - ((segments - d) & ACE_MASK) : d;
 }
 
+/*
+ * The same with the bytes that arrived with CE: the smallest number of segments that they can be
+ * and the counter allows.
+ */
+static uint32_t ace_advance_by(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg,
+			       uint32_t ce_bytes)
+{
+	uint32_t d = (code_of(seg->flags) - ACE_FIRST - tcb->delivered_ce) & ACE_MASK;
+	uint32_t least = (ce_bytes + tcb->snd_mss - 1) / tcb->snd_mss;
+
+	return least + ((d - least) & ACE_MASK);
+}
+
 struct rill_tcp_ecn_feedback rill_tcp_ecn_on_ack(struct rill_tcb *tcb,
 						 const struct rill_tcp_seg *seg, uint32_t delivered)
 {
 	struct rill_tcp_ecn_feedback ret = {0};
 	uint32_t segments = (delivered + tcb->snd_mss - 1) / tcb->snd_mss;
+	uint32_t ce_bytes;
 
 	if ((tcb->flags & RILL_TCB_ECN) == 0)
 		return ret;
@@ -282,10 +299,14 @@ struct rill_tcp_ecn_feedback rill_tcp_ecn_on_ack(struct rill_tcb *tcb,
 	/* An ACK that brings no news may be one that was overtaken: its counter is the past's. */
 	if (delivered == 0)
 		return ret;
-	segments = ace_advance(tcb, seg, segments);
+	if (rill_tcp_accecn_on_ack(tcb, seg, delivered, &ce_bytes)) {
+		segments = ace_advance_by(tcb, seg, ce_bytes);
+	} else {
+		segments = ace_advance(tcb, seg, segments);
+		ce_bytes = segments * tcb->snd_mss;
+	}
 	tcb->delivered_ce += segments;
 	ret.ece = segments > 0;
-	ret.ce_delivered =
-		(uint32_t)RILL_MIN((uint64_t)segments * tcb->snd_mss, (uint64_t)delivered);
+	ret.ce_delivered = RILL_MIN(ce_bytes, delivered);
 	return ret;
 }

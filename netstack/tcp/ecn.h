@@ -2,7 +2,7 @@
 /*
  * Explicit congestion notification: RFC 3168 (one echo for a round trip: ECE until CWR), the
  * receiver of DCTCP (RFC 8257, 3.2) where the connection's congestion control needs it, and AccECN
- * (RFC 9768) by its ACE field, which counts segments with CE modulo 8; its option is not sent.
+ * (RFC 9768) by its ACE field, which counts segments with CE modulo 8, and its options (accecn.h).
  *
  * Flags of the tcb: ECN and ACCECN from our SYN on as asked for, then as agreed on. ECE_DUE is the
  * echo of RFC 3168; under DCTCP and AccECN it is whether the last data came with CE.

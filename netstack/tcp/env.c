@@ -60,6 +60,7 @@ void rill_tcp_env_init(struct rill_tcp_env *env, const struct rill_tcp_env_ops *
 	env->params = default_params;
 	env->settings = default_settings;
 	env->secret = *secret;
+	rill_quota_join(&env->mem_share, NULL);
 	rill_slab_init(&env->xfers, memory, sizeof(struct rill_tcp_xfer), 0);
 	rill_slab_init(&env->settings_slab, memory, sizeof(struct rill_tcp_settings), 0);
 }
@@ -67,6 +68,7 @@ void rill_tcp_env_init(struct rill_tcp_env *env, const struct rill_tcp_env_ops *
 void rill_tcp_env_fini(struct rill_tcp_env *env)
 {
 	rill_tcp_trace_fini(env);
+	rill_quota_leave(&env->mem_share);
 	rill_slab_fini(&env->xfers);
 	rill_slab_fini(&env->settings_slab);
 }

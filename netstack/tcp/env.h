@@ -10,6 +10,7 @@
 #include <rill/net.h>
 
 #include "base/hash.h"
+#include "base/quota.h"
 #include "base/slab.h"
 #include "drivers/buf.h"
 
@@ -18,6 +19,7 @@ struct rill_tcp_cc;
 struct rill_fast_open;
 struct rill_tcp_env;
 struct rill_tcp_trace;
+struct rill_tcp_train;
 
 /* Where a segment goes, and how. */
 struct rill_tcp_xmit {
@@ -33,6 +35,10 @@ struct rill_tcp_env_ops {
 	struct rill_buf *(*alloc)(struct rill_tcp_env *env);
 	/* Sends b (TCP header and payload); takes one reference. */
 	void (*xmit)(struct rill_tcp_env *env, const struct rill_tcp_xmit *to, struct rill_buf *b);
+	/* The same for segments of one connection, in order, which go the same way. NULL: one by
+	 * one. */
+	void (*xmit_burst)(struct rill_tcp_env *env, const struct rill_tcp_xmit *to,
+			   struct rill_buf **bufs, unsigned count);
 	/* Gives one reference back. */
 	void (*put)(struct rill_tcp_env *env, struct rill_buf *b);
 };
@@ -64,7 +70,7 @@ struct rill_tcp_params {
 	uint32_t recv_buffer_max;	 /* 6 MiB; the window scale follows from it */
 	uint32_t initial_window;	 /* segments: 10 (RFC 6928) */
 	uint32_t initial_recv_window;	 /* bytes offered in a SYN; 0: as much as there is */
-	uint32_t challenge_acks_per_sec; /* 1,000: RFC 5961, 7 */
+	uint32_t challenge_acks_per_sec; /* 1,000: RFC 5961, 7; and so many for half-open ones */
 	uint32_t trace_blocks;	/* 1,024 connections in trouble are traced at once, see trace.h */
 	uint32_t syn_cache_max; /* 8,192 half-open connections; then SYN cookies (RFC 4987) */
 	uint32_t syn_cache_prefix_max; /* 2,048 of them from one remote network */
@@ -90,6 +96,7 @@ struct rill_tcp_params {
 	bool no_frto;
 	bool no_autotune;
 	bool no_pacing;
+	bool no_trains;	     /* each segment is made by itself, see train.h */
 	bool pace_all;	     /* loss-based algorithms too, see pace.h */
 	bool no_mtu_probing; /* RFC 4821, on black holes only */
 	bool no_syn_cookies; /* the oldest half-open connection makes room instead */
@@ -108,7 +115,9 @@ struct rill_tcp_settings {
 	uint32_t refs;
 	uint32_t keep_idle_ms;	  /* 2 h (MUST-28) */
 	uint32_t keep_intvl_ms;	  /* 75 s */
-	uint32_t user_timeout_ms; /* RFC 5482; 0: as data_retries say */
+	uint32_t user_timeout_ms; /* 0: as the peer suggests, else as data_retries say */
+	uint32_t uto_ms;	  /* suggested to the peer (RFC 5482); 0: nothing, nor taken */
+	uint32_t peer_timeout_ms; /* what came of the peer's suggestion, see uto.h; 0: none */
 	uint32_t linger_ms;	  /* with RILL_TCB_LINGER */
 	uint32_t linger2_ms;	  /* FIN-WAIT-2; 0: fin_wait2_us */
 	uint32_t notsent_lowat;	  /* writable below this many unsent bytes; 0: by room alone */
@@ -162,6 +171,13 @@ struct rill_tcp_stats {
 	uint64_t user_timeouts;
 };
 
+/* What went out in the current second, see challenge.h. */
+struct rill_tcp_challenges {
+	uint32_t sent;
+	uint32_t limit;
+	uint64_t since_ns;
+};
+
 struct rill_tcp_env {
 	const struct rill_tcp_env_ops *ops;
 	const struct rill_tcp_cc *cc; /* for new connections */
@@ -169,12 +185,14 @@ struct rill_tcp_env {
 	struct rill_tcp_settings settings; /* the defaults of new connections */
 	struct rill_hash_key secret;	   /* of sequence numbers, timestamp offsets and cookies */
 	bool csum_offload;		   /* the NIC fills in checksums */
-	uint32_t challenge_sent;	   /* in the current second */
-	uint32_t challenge_limit;	   /* of it */
-	uint64_t challenge_since_ns;
+	uint32_t gso_max; /* bytes of a packet that the NIC cuts into segments; 0: it does not */
+	struct rill_tcp_train *train; /* segments to be sent together, see train.h; NULL: no */
+	struct rill_tcp_challenges challenges; /* of connections */
+	struct rill_tcp_challenges half_open_challenges;
 	uint64_t mem_used; /* bytes of buffers in all queues, counted by the size of the buffer */
-	struct rill_tcp_trace *trace;	  /* made at the first event, see trace.h */
-	struct rill_fast_open *fast_open; /* the caller's (fastopen.h); NULL: no Fast Open */
+	struct rill_quota_share mem_share; /* what it has of a bound that others share; see mem.h */
+	struct rill_tcp_trace *trace;	   /* made at the first event, see trace.h */
+	struct rill_fast_open *fast_open;  /* the caller's (fastopen.h); NULL: no Fast Open */
 	struct rill_slab xfers;
 	struct rill_slab settings_slab;
 	struct rill_tcp_stats stats;

@@ -241,6 +241,5 @@ void rill_tcp_fast_open_on_synack(struct rill_tcb *tcb, struct rill_tcp_env *env
 		return;
 	rill_sendq_skip(tcb, env, n);
 	tcb->snd_nxt += n;
-	tcb->bytes_sent += n;
 	tcb->bytes_acked += n;
 }

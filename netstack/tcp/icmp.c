@@ -32,13 +32,13 @@ void rill_tcb_icmp_error(struct rill_tcb *tcb, struct rill_tcp_env *env, int err
 		tcb->soft_error = (int16_t)error;
 }
 
-void rill_tcb_icmp_too_big(struct rill_tcb *tcb, uint16_t mtu, uint32_t seq)
+void rill_tcb_link_mtu(struct rill_tcb *tcb, uint16_t mtu)
 {
 	uint16_t headers = RILL_TCP_HEADER_LEN +
 			   (tcb->local.ip.family == RILL_AF_IP6 ? IP6_HEADER_LEN : IP4_HEADER_LEN);
 	uint16_t mss;
 
-	if (tcb->state <= RILL_TCP_SYN_RCVD || !outstanding(tcb, seq))
+	if (tcb->state <= RILL_TCP_SYN_RCVD)
 		return;
 	if ((tcb->flags & RILL_TCB_TIMESTAMPS) != 0)
 		headers += RILL_TCP_TIMESTAMPS_LEN;
@@ -47,4 +47,10 @@ void rill_tcb_icmp_too_big(struct rill_tcb *tcb, uint16_t mtu, uint32_t seq)
 	if (mss < tcb->snd_mss)
 		tcb->pmtu = mtu;
 	rill_tcp_mss_decrease(tcb, mss);
+}
+
+void rill_tcb_icmp_too_big(struct rill_tcb *tcb, uint16_t mtu, uint32_t seq)
+{
+	if (outstanding(tcb, seq))
+		rill_tcb_link_mtu(tcb, mtu);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/cc_common.h"
+#include "netstack/tcp/chrono.h"
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/tcb.h"
 #include "netstack/tcp/xfer.h"
@@ -66,7 +67,7 @@ void rill_tcb_info(const struct rill_tcb *tcb, struct rill_tcp_info *ret_info)
 		.unsent = queued - unacked,
 		.unacked = unacked,
 		.unread = tcb->rcv_queued,
-		.bytes_sent = tcb->bytes_sent,
+		.bytes_sent = rill_tcb_bytes_sent(tcb),
 		.bytes_received = tcb->bytes_received,
 		.retransmits = tcb->retransmits,
 		.rto_count = tcb->rto_count,
@@ -105,6 +106,11 @@ static uint64_t since(uint64_t then, uint64_t now)
 void rill_tcb_info_now(const struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now,
 		       struct rill_tcp_info *info)
 {
+	struct rill_tcp_chrono chrono = rill_tcp_chrono(tcb, now);
+
+	info->busy_us = chrono.busy_us;
+	info->rwnd_limited_us = chrono.rwnd_limited_us;
+	info->sndbuf_limited_us = chrono.sndbuf_limited_us;
 	info->delayed_ack_us = env->params.delack_us;
 	info->path_mtu = tcb->pmtu ? tcb->pmtu : env->params.mtu;
 	info->since_send_ns = since(tcb->last_send_ns, now);

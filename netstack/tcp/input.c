@@ -46,7 +46,7 @@ static bool predicted(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg
 	if (tcb->state != RILL_TCP_ESTABLISHED || (tcb->flags & special) != 0)
 		return false;
 	if (tcb->timer == RILL_TCP_TIMER_PERSIST || tcb->snd_wnd == 0 || seg->wnd == 0 ||
-	    (seg->opt.present & RILL_TCP_OPT_SACK) != 0)
+	    (seg->opt.present & (RILL_TCP_OPT_SACK | RILL_TCP_OPT_USER_TIMEOUT)) != 0)
 		return false;
 	if ((seg->flags & ~(uint8_t)RILL_TCP_PSH) != RILL_TCP_ACK || seg->ecn == RILL_ECN_CE)
 		return false;
@@ -86,7 +86,6 @@ enum rill_drop rill_tcb_input(struct rill_tcb *tcb, struct rill_tcp_env *env,
 	struct rill_tcp_rx rx = {tcb, env, seg, b, now, seg->len > 0};
 	enum rill_drop drop;
 
-	rill_counter_add(&env->stats.segs_in, 1);
 	tcb->segs_in++;
 	tcb->data_segs_in += seg->len > 0;
 	if (RILL_LIKELY(predicted(tcb, seg)))
@@ -100,4 +99,56 @@ enum rill_drop rill_tcb_input(struct rill_tcb *tcb, struct rill_tcp_env *env,
 	if (rx.b)
 		env->ops->put(env, rx.b);
 	return drop;
+}
+
+/* ---- runs ---- */
+
+/*
+ * Whether the segment behind one that was predicted is, too: what the two have in common has not
+ * changed. Memory may have refused the one before.
+ */
+static bool still_predicted(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg)
+{
+	return seg->seq == tcb->rcv_nxt && seg->len <= tcb->rcv_wnd &&
+	       tcb->timer != RILL_TCP_TIMER_PERSIST;
+}
+
+bool rill_tcb_predicts(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg)
+{
+	return predicted(tcb, seg);
+}
+
+unsigned rill_tcb_input_run(struct rill_tcb *tcb, struct rill_tcp_env *env,
+			    struct rill_tcp_seg *seg, const struct rill_tcp_run *run, uint64_t now)
+{
+	struct rill_tcp_rx rx = {tcb, env, seg, run->bufs[0], now, true};
+	uint32_t segments;
+	unsigned n = 0;
+
+	seg->len = rx.b->len;
+	if (run->count == 1)
+		seg->flags = run->last_flags;
+	if (!predicted(tcb, seg))
+		return 0;
+	input_predicted(&rx);
+	for (;;) {
+		if (RILL_UNLIKELY(rx.b != NULL))
+			env->ops->put(env, rx.b);
+		if (++n == run->count)
+			break;
+		seg->seq += seg->len;
+		seg->len = run->bufs[n]->len;
+		if (RILL_UNLIKELY(!still_predicted(tcb, seg)))
+			break;
+		if (n + 1 == run->count)
+			seg->flags = run->last_flags;
+		rx.b = run->bufs[n];
+		tcb->snd_wl1 = seg->seq;
+		rill_tcp_data_in_order(&rx);
+	}
+	segments = run->segments ? run->segments : n;
+	tcb->segs_in += segments;
+	tcb->data_segs_in += segments;
+	tcb->last_recv_ns = now;
+	return n;
 }

@@ -3,6 +3,7 @@
 #include "netstack/tcp/autotune.h"
 #include "netstack/tcp/cc.h"
 #include "netstack/tcp/challenge.h"
+#include "netstack/tcp/chrono.h"
 #include "netstack/tcp/ecn.h"
 #include "netstack/tcp/input.h"
 #include "netstack/tcp/mtu.h"
@@ -194,6 +195,7 @@ static void learn(struct rill_tcp_rx *rx, uint32_t ack, bool dup)
 	restart_timer(tcb, flags, rx->now);
 	rill_tcp_autotune_on_ack(tcb, rx->env);
 	wake_writer(tcb, room);
+	rill_tcp_chrono_on_ack(tcb, rx->now);
 }
 
 void rill_tcp_ack_advance(struct rill_tcp_rx *rx)
@@ -254,6 +256,8 @@ static void after_fin_acked(struct rill_tcp_rx *rx)
 
 	if ((tcb->flags & RILL_TCB_FIN_QUEUED) == 0 || tcb->snd_una != tcb->snd_end + 1)
 		return;
+	/* Somebody may wait for just that, see rill_tcp_set_linger(). */
+	tcb->events |= RILL_TCB_WRITABLE;
 	switch (tcb->state) {
 	case RILL_TCP_FIN_WAIT_1:
 		tcb->state = RILL_TCP_FIN_WAIT_2;

@@ -10,6 +10,7 @@
 #include "netstack/tcp/seq.h"
 #include "netstack/tcp/timewait.h"
 #include "netstack/tcp/trace.h"
+#include "netstack/tcp/uto.h"
 
 #include <errno.h>
 
@@ -197,6 +198,8 @@ enum rill_drop rill_tcp_input_check(struct rill_tcp_rx *rx)
 	}
 	rill_tcp_note_timestamp(rx);
 	rill_tcp_ecn_on_segment(rx);
+	if (RILL_UNLIKELY((seg->opt.present & RILL_TCP_OPT_USER_TIMEOUT) != 0))
+		rill_tcp_uto_on_segment(tcb, rx->env, seg);
 	trim(rx);
 	return RILL_DROP_NONE;
 }

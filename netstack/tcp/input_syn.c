@@ -12,6 +12,7 @@
 #include "netstack/tcp/tcb_init.h"
 #include "netstack/tcp/timewait.h"
 #include "netstack/tcp/trace.h"
+#include "netstack/tcp/uto.h"
 
 #include <errno.h>
 
@@ -101,6 +102,9 @@ void rill_tcp_established(struct rill_tcp_rx *rx)
 		rill_tcp_ecn_on_handshake_ack(tcb, seg);
 	if ((seg->flags & RILL_TCP_SYN) != 0)
 		rill_tcp_fast_open_on_synack(tcb, rx->env, seg);
+	rill_tcp_uto_due(tcb);
+	if ((seg->flags & RILL_TCP_SYN) != 0 && (seg->opt.present & RILL_TCP_OPT_USER_TIMEOUT) != 0)
+		rill_tcp_uto_on_segment(tcb, rx->env, seg);
 	/* What was sent behind an early SYN-ACK is acknowledged in its turn. */
 	tcb->snd_una = rill_tcp_is_early(tcb) ? tcb->iss + 1 : seg->ack;
 	tcb->recover = tcb->iss;

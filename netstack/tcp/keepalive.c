@@ -6,6 +6,7 @@
 #include "netstack/tcp/timewait.h"
 #include "netstack/tcp/trace.h"
 #include "netstack/tcp/transmit.h"
+#include "netstack/tcp/uto.h"
 
 #include <errno.h>
 
@@ -38,7 +39,7 @@ uint64_t rill_tcp_keepalive_deadline(const struct rill_tcb *tcb, uint64_t now)
 
 static bool gave_enough_time(const struct rill_tcb *tcb, uint64_t now)
 {
-	uint64_t timeout_ns = tcb->settings->user_timeout_ms * RILL_MS;
+	uint64_t timeout_ns = rill_tcp_user_timeout_ms(tcb) * RILL_MS;
 
 	if (timeout_ns != 0)
 		return tcb->keep_probes > 0 && now - tcb->last_recv_ns >= timeout_ns;

@@ -16,6 +16,8 @@ enum kind {
 	KIND_TIMESTAMPS = 8,
 	KIND_USER_TIMEOUT = 28,
 	KIND_FAST_OPEN = 34,
+	KIND_ACCECN0 = 172, /* E0B, CEB, E1B */
+	KIND_ACCECN1 = 174, /* E1B, CEB, E0B */
 };
 
 /* RFC 7413, 4.1.1: shorter or longer cookies are none. */
@@ -53,6 +55,31 @@ static void read_fast_open(const uint8_t *p, uint8_t n, struct rill_tcp_options_
 	o->present |= RILL_TCP_OPT_FAST_OPEN;
 	o->fast_open_len = n;
 	memcpy(o->fast_open, p, n);
+}
+
+static uint32_t load_be24(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+}
+
+/*
+ * RFC 9768, 3.2.3: what does not change may be left out at the end. A last counter that is not
+ * there is 1 here, as at the beginning: it is only looked at for zero.
+ */
+static void read_accecn(const uint8_t *p, uint8_t n, bool e1b_first,
+			struct rill_tcp_options_seen *o)
+{
+	uint32_t first, last = 1;
+
+	if (n != 6 && n != 9)
+		return;
+	first = load_be24(p);
+	if (n == 9)
+		last = load_be24(p + 6);
+	o->present |= RILL_TCP_OPT_ACCECN;
+	o->ceb = load_be24(p + 3);
+	o->e0b = e1b_first ? last : first;
+	o->e1b = e1b_first ? first : last;
 }
 
 /* A shift beyond 14 must be used as 14 (RFC 7323, 2.3). */
@@ -96,6 +123,10 @@ static void read_option(const uint8_t *p, struct rill_tcp_options_seen *o)
 	case KIND_USER_TIMEOUT:
 		o->present |= RILL_TCP_OPT_USER_TIMEOUT;
 		o->user_timeout = rill_load_be16(p + 2);
+		break;
+	case KIND_ACCECN0:
+	case KIND_ACCECN1:
+		read_accecn(p + 2, (uint8_t)(len - 2), kind == KIND_ACCECN1, o);
 		break;
 	case KIND_FAST_OPEN:
 		read_fast_open(p + 2, (uint8_t)(len - 2), o);
@@ -204,6 +235,32 @@ static uint8_t *put_user_timeout(uint8_t *p, uint16_t timeout)
 	return p + 2;
 }
 
+static uint8_t *put_be24(uint8_t *p, uint32_t value)
+{
+	*p++ = (uint8_t)(value >> 16);
+	*p++ = (uint8_t)(value >> 8);
+	*p++ = (uint8_t)value;
+	return p;
+}
+
+/* Whole, or without E1B, which nobody counts who is sent ECT(0). */
+static uint8_t *put_accecn(uint8_t *p, const struct rill_tcp_options_seen *o, uint32_t room)
+{
+	bool whole = room >= 12;
+
+	if (room < RILL_TCP_ACCECN_LEN_MIN)
+		return p;
+	*p++ = KIND_ACCECN0;
+	*p++ = whole ? 11 : 8;
+	p = put_be24(p, o->e0b);
+	p = put_be24(p, o->ceb);
+	if (!whole)
+		return p;
+	p = put_be24(p, o->e1b);
+	*p++ = KIND_NOP;
+	return p;
+}
+
 uint8_t rill_tcp_options_emit(uint8_t p[RILL_TCP_OPTIONS_MAX],
 			      const struct rill_tcp_options_seen *opt)
 {
@@ -224,6 +281,8 @@ uint8_t rill_tcp_options_emit(uint8_t p[RILL_TCP_OPTIONS_MAX],
 		p = put_fast_open(p, opt, (uint32_t)(end - p));
 	if ((opt->present & RILL_TCP_OPT_USER_TIMEOUT) && end - p >= 4)
 		p = put_user_timeout(p, opt->user_timeout);
+	if (opt->present & RILL_TCP_OPT_ACCECN)
+		p = put_accecn(p, opt, (uint32_t)(end - p));
 	RILL_DEBUG_ASSERT(p - start <= RILL_TCP_OPTIONS_MAX);
 	return (uint8_t)(p - start);
 }

@@ -5,6 +5,7 @@
  * due follow alone.
  */
 #include "netstack/tcp/cc.h"
+#include "netstack/tcp/chrono.h"
 #include "netstack/tcp/fastopen.h"
 #include "netstack/tcp/frto.h"
 #include "netstack/tcp/hold.h"
@@ -15,6 +16,7 @@
 #include "netstack/tcp/scoreboard.h"
 #include "netstack/tcp/send_segment.h"
 #include "netstack/tcp/timewait.h"
+#include "netstack/tcp/train.h"
 #include "netstack/tcp/transmit.h"
 
 static bool send_syn(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
@@ -138,12 +140,8 @@ static void restart_if_idle(struct rill_tcb *tcb, const struct rill_tcp_env *env
 		tcb->cc->on_idle(tcb, env, now);
 }
 
-static void output_data(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
+static void send_all_kinds(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
-	/* Without memory for a transfer the persist timer tries again. */
-	if (!rill_tcp_xfer_get(tcb, env, now))
-		return;
-	restart_if_idle(tcb, env, now);
 	repeat_lost(tcb, env, now);
 	if ((tcb->flags & RILL_TCB_PROBE) != 0)
 		rill_tcp_send_probe(tcb, env, now);
@@ -152,7 +150,37 @@ static void output_data(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t
 	if (RILL_UNLIKELY((tcb->x->flags & RILL_XF_FRTO_NEW_DATA) != 0) &&
 	    rill_tcp_frto_is_stuck(tcb))
 		repeat_lost(tcb, env, now);
+}
+
+static RILL_NOINLINE void send_train(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
+{
+	struct rill_tcp_train train;
+
+	rill_tcp_train_begin(&train, tcb, env);
+	send_all_kinds(tcb, env, now);
+	rill_tcp_train_end(env);
+}
+
+/* One segment is quicker by itself. */
+static void send_data(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
+{
+	uint32_t bytes = tcb->x->rtx_pending + (tcb->snd_end - tcb->snd_nxt);
+
+	if (bytes > tcb->snd_mss && !env->params.no_trains)
+		send_train(tcb, env, now);
+	else
+		send_all_kinds(tcb, env, now);
+}
+
+static void output_data(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
+{
+	/* Without memory for a transfer the persist timer tries again. */
+	if (!rill_tcp_xfer_get(tcb, env, now))
+		return;
+	restart_if_idle(tcb, env, now);
+	send_data(tcb, env, now);
 	rill_tcp_rate_check_app_limited(tcb);
+	rill_tcp_chrono_on_output(tcb, now);
 	if (RILL_UNLIKELY(tcb->settings->notsent_lowat != 0) && rill_tcb_writable(tcb))
 		tcb->events |= RILL_TCB_WRITABLE;
 	RILL_DEBUG_ASSERT(rill_tcb_valid(tcb));

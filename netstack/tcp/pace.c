@@ -7,6 +7,10 @@
 #define QUANTUM_US UINT32_C(1000)
 #define PERCENT_SLOW_START 200
 #define PERCENT_AVOIDANCE 120
+/* Whatever the rate is. As long as the horizon of Linux's fq, beyond which nothing is paced. */
+#define WAIT_MAX_NS (10 * RILL_SEC)
+/* Longer than a quantum takes at all but low rates: then the wait is looked at. */
+#define LONG_WAIT_NS (4 * RILL_MS)
 /* More than any NIC; keeps the sums below within 64 bits. */
 #define RATE_MAX (UINT64_C(1) << 40)
 
@@ -63,14 +67,31 @@ static uint64_t time_of(uint64_t bytes, uint64_t rate)
 }
 
 /*
+ * A wait that was set by a rate of the past, much lower than today's, is that of today's rate: what
+ * was sent in a burst was no more than a quantum and a segment.
+ */
+static void shorten(struct rill_tcb *tcb, uint64_t now)
+{
+	uint64_t rate = rill_tcp_pace_rate(tcb);
+	uint64_t most = 0;
+
+	if (rate != 0)
+		most = time_of(2 * (uint64_t)rill_tcp_pace_quantum(tcb, rate), rate);
+	most = RILL_MIN(most, WAIT_MAX_NS);
+	tcb->x->pace_at = RILL_MIN(tcb->x->pace_at, now + most);
+}
+
+/*
  * pace_at runs ahead of now by what was sent in this burst. The burst is over once that is a
  * quantum; the next begins when now has caught up.
  */
 bool rill_tcp_pace_allows(struct rill_tcb *tcb, uint64_t now)
 {
 	struct rill_tcp_xfer *x = tcb->x;
-	uint64_t rate;
+	uint64_t rate, quantum_ns;
 
+	if (RILL_UNLIKELY(x->pace_at > now + LONG_WAIT_NS))
+		shorten(tcb, now);
 	if (RILL_LIKELY(x->pace_at <= now)) {
 		x->flags &= ~(uint32_t)RILL_XF_PACED_OUT;
 		return true;
@@ -78,7 +99,10 @@ bool rill_tcp_pace_allows(struct rill_tcb *tcb, uint64_t now)
 	if ((x->flags & RILL_XF_PACED_OUT) != 0)
 		return false;
 	rate = rill_tcp_pace_rate(tcb);
-	if (rate == 0 || x->pace_at - now < time_of(rill_tcp_pace_quantum(tcb, rate), rate))
+	if (rate == 0)
+		return true;
+	quantum_ns = time_of(rill_tcp_pace_quantum(tcb, rate), rate);
+	if (x->pace_at - now < RILL_MIN(quantum_ns, WAIT_MAX_NS))
 		return true;
 	x->flags |= RILL_XF_PACED_OUT;
 	return false;
@@ -100,4 +124,5 @@ void rill_tcp_pace_sent(struct rill_tcb *tcb, uint32_t n, uint64_t now)
 		return;
 	}
 	x->pace_at = RILL_MAX(x->pace_at, now) + time_of(n, rate);
+	x->pace_at = RILL_MIN(x->pace_at, now + WAIT_MAX_NS);
 }

@@ -9,7 +9,8 @@
  *
  * While the pacer holds data back RILL_XF_PACED_OUT is set, and x->pace_at is a deadline. Then the
  * whole quantum goes at once, so that a fast connection is woken once for each quantum and not for
- * each segment.
+ * each segment. No wait is longer than 10 s, nor, once the rate has risen, than the new rate asks
+ * for; rates below two segments in 10 s are not kept.
  */
 #ifndef RILL_NETSTACK_TCP_PACE_H
 #define RILL_NETSTACK_TCP_PACE_H

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/rack.h"
 
+#include "netstack/tcp/inflight.h"
 #include "netstack/tcp/rtt.h"
 
 #define DUP_THRESH 3
 #define REO_WND_PERSIST 16
 /* RFC 8985, 6.2, step 4: reo_wnd is min_rtt / 4. */
 #define REO_WND_DIV 4
-
-/* RACK_sent_after(): two sent at the same time are in the order of their numbers. */
-static bool sent_after(uint64_t t1, uint32_t seq1, uint64_t t2, uint32_t seq2)
-{
-	return t1 > t2 || (t1 == t2 && rill_seq_gt(seq1, seq2));
-}
 
 /* The ACK may answer the transmission before, and then says nothing of this one. */
 static bool ambiguous(const struct rill_tcb *tcb, const struct rill_buf *b,
@@ -32,7 +27,7 @@ void rill_tcp_rack_on_delivered(struct rill_tcb *tcb, struct rill_buf *b,
 
 	if ((rill_send_cb(b)->marks & RILL_SEND_EVER_RETRANS) != 0 && ambiguous(tcb, b, a))
 		return;
-	if (!sent_after(b->time_ns, end, x->rack_sent_ns, x->rack_end_seq))
+	if (!rill_sent_after(b->time_ns, end, x->rack_sent_ns, x->rack_end_seq))
 		return;
 	x->rack_rtt_us = (uint32_t)((a->now - b->time_ns) / RILL_US);
 	x->rack_sent_ns = b->time_ns;
@@ -98,7 +93,8 @@ void rill_tcp_rack_detect(struct rill_tcb *tcb, uint64_t now)
 	struct rill_buf *b = x->oldest;
 
 	x->reo_at = RILL_FOREVER;
-	while (b && sent_after(x->rack_sent_ns, x->rack_end_seq, b->time_ns, rill_send_end(b))) {
+	while (b &&
+	       rill_sent_after(x->rack_sent_ns, x->rack_end_seq, b->time_ns, rill_send_end(b))) {
 		struct rill_buf *newer = rill_send_cb(b)->newer;
 
 		if (b->time_ns + patience > now) {

@@ -9,6 +9,7 @@
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/tlp.h"
 #include "netstack/tcp/trace.h"
+#include "netstack/tcp/uto.h"
 #include "netstack/tcp/xfer.h"
 
 #include <errno.h>
@@ -42,9 +43,9 @@ void rill_tcp_rtx_restart(struct rill_tcb *tcb, uint64_t now)
 /* When the user's patience ends (RFC 5482), or RILL_FOREVER. */
 static uint64_t user_deadline(const struct rill_tcb *tcb)
 {
-	if (tcb->settings->user_timeout_ms == 0)
-		return RILL_FOREVER;
-	return tcb->x->progress_ns + tcb->settings->user_timeout_ms * RILL_MS;
+	uint32_t ms = rill_tcp_user_timeout_ms(tcb);
+
+	return ms == 0 ? RILL_FOREVER : tcb->x->progress_ns + ms * RILL_MS;
 }
 
 static void arm_persist(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now)
@@ -100,7 +101,7 @@ void rill_tcp_rtx_arm(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint
 		set(tcb, at, at == x->reo_at ? RILL_TCP_TIMER_REORDER : RILL_TCP_TIMER_TLP);
 	else
 		set(tcb, x->rto_at, RILL_TCP_TIMER_RTO);
-	if (RILL_UNLIKELY(tcb->settings->user_timeout_ms != 0))
+	if (RILL_UNLIKELY(rill_tcp_user_timeout_ms(tcb) != 0))
 		tcb->rtx_at = RILL_MIN(tcb->rtx_at, user_deadline(tcb));
 }
 
@@ -121,7 +122,7 @@ static uint8_t retries(const struct rill_tcb *tcb, const struct rill_tcp_params 
 	if (tcb->state == RILL_TCP_SYN_RCVD)
 		return p->synack_retries;
 	/* The user's own patience counts instead (RFC 5482, 3). */
-	if (tcb->settings->user_timeout_ms != 0)
+	if (rill_tcp_user_timeout_ms(tcb) != 0)
 		return UINT8_MAX;
 	return (tcb->flags & RILL_TCB_ORPHAN) != 0 ? p->orphan_retries : p->data_retries;
 }
@@ -182,7 +183,7 @@ void rill_tcp_rtx_on_timer(struct rill_tcb *tcb, struct rill_tcp_env *env, uint6
 	if (tcb->x && now >= user_deadline(tcb)) {
 		rill_counter_add(&env->stats.user_timeouts, 1);
 		rill_tcp_trace(tcb, env, RILL_TCP_EV_USER_TIMEOUT, tcb->rtx_count,
-			       tcb->settings->user_timeout_ms, now);
+			       rill_tcp_user_timeout_ms(tcb), now);
 		give_up(tcb, env, now);
 		return;
 	}

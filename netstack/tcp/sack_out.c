@@ -65,9 +65,7 @@ void rill_tcp_sack_option(struct rill_tcb *tcb, struct rill_tcp_options_seen *op
 	struct rill_tcp_xfer *x = tcb->x;
 	uint32_t n = 0;
 
-	if (!x || (tcb->flags & RILL_TCB_SACK) == 0 || room < RILL_TCP_SACK_LEN(1))
-		return;
-	if (x->sack_count == 0 && x->dsack_start == x->dsack_end)
+	if (!rill_tcp_sack_wanted(tcb) || room < RILL_TCP_SACK_LEN(1))
 		return;
 	room = RILL_MIN((room - RILL_TCP_SACK_LEN(0)) / 8, (uint32_t)RILL_TCP_SACK_BLOCKS_MAX);
 	if (x->dsack_start != x->dsack_end)

@@ -8,6 +8,7 @@
 #define RILL_NETSTACK_TCP_SACK_OUT_H
 
 #include "netstack/tcp/tcb.h"
+#include "netstack/tcp/xfer.h"
 
 /* Bytes that the option takes for n blocks, padding included. */
 #define RILL_TCP_SACK_LEN(n) (4 + 8 * (n))
@@ -20,6 +21,15 @@ void rill_tcp_sack_forget_from(struct rill_tcb *tcb, uint32_t seq);
 /* From start to end arrived again. Told once, with the next ACK. */
 void rill_tcp_dsack_note(struct rill_tcb *tcb, struct rill_tcp_env *env, uint32_t start,
 			 uint32_t end);
+
+/* An ACK sent now would have blocks, if there is room. */
+static inline bool rill_tcp_sack_wanted(const struct rill_tcb *tcb)
+{
+	const struct rill_tcp_xfer *x = tcb->x;
+
+	return x && (tcb->flags & RILL_TCB_SACK) != 0 &&
+	       (x->sack_count != 0 || x->dsack_start != x->dsack_end);
+}
 
 /*
  * The SACK blocks of an ACK that is being sent, into opt, when there are any and they fit into room

@@ -1,60 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netstack/tcp/scoreboard.h"
 
+#include "netstack/tcp/inflight.h"
 #include "netstack/tcp/rack.h"
 #include "netstack/tcp/rate.h"
 
 #include <string.h>
 
 #define LOSS_MARKS (RILL_SEND_LOST | RILL_SEND_RETRANS)
-
-static void list_append(struct rill_tcp_xfer *x, struct rill_buf *b)
-{
-	struct rill_send_cb *cb = rill_send_cb(b);
-
-	cb->older = x->newest;
-	cb->newer = NULL;
-	if (x->newest)
-		rill_send_cb(x->newest)->newer = b;
-	else
-		x->oldest = b;
-	x->newest = b;
-	cb->marks |= RILL_SEND_IN_ORDER;
-}
-
-/* newer NULL: at the end. */
-static void list_insert_before(struct rill_tcp_xfer *x, struct rill_buf *newer, struct rill_buf *b)
-{
-	struct rill_send_cb *cb = rill_send_cb(b);
-
-	if (!newer) {
-		list_append(x, b);
-		return;
-	}
-	cb->newer = newer;
-	cb->older = rill_send_cb(newer)->older;
-	rill_send_cb(newer)->older = b;
-	if (cb->older)
-		rill_send_cb(cb->older)->newer = b;
-	else
-		x->oldest = b;
-	cb->marks |= RILL_SEND_IN_ORDER;
-}
-
-static void list_remove(struct rill_tcp_xfer *x, struct rill_send_cb *cb)
-{
-	if ((cb->marks & RILL_SEND_IN_ORDER) == 0)
-		return;
-	if (cb->older)
-		rill_send_cb(cb->older)->newer = cb->newer;
-	else
-		x->oldest = cb->newer;
-	if (cb->newer)
-		rill_send_cb(cb->newer)->older = cb->older;
-	else
-		x->newest = cb->older;
-	cb->marks &= (uint16_t)~RILL_SEND_IN_ORDER;
-}
 
 /* n bytes of a segment with these marks are no longer in the sums. */
 static void subtract(struct rill_tcp_xfer *x, uint16_t marks, uint32_t n)
@@ -76,7 +29,7 @@ void rill_tcp_mark_sent(struct rill_tcb *tcb, struct rill_buf *b, uint64_t now)
 
 	rill_tcp_rate_on_send(tcb, b, now);
 	if (b->time_ns != 0) {
-		list_remove(x, cb);
+		rill_inflight_remove(x, cb);
 		if ((cb->marks & LOSS_MARKS) == RILL_SEND_LOST)
 			x->rtx_pending -= cb->len;
 		if ((cb->marks & RILL_SEND_RETRANS) == 0)
@@ -84,7 +37,7 @@ void rill_tcp_mark_sent(struct rill_tcb *tcb, struct rill_buf *b, uint64_t now)
 		cb->marks |= RILL_SEND_RETRANS | RILL_SEND_EVER_RETRANS;
 	}
 	b->time_ns = now;
-	list_append(x, b);
+	rill_inflight_append(x, b);
 }
 
 /* n bytes of b, of which nothing was known, have arrived. */
@@ -137,7 +90,7 @@ void rill_tcp_mark_acked(struct rill_tcb *tcb, struct rill_buf *b, uint32_t n,
 		forget(x, b, n);
 	if (n < cb->len)
 		return;
-	list_remove(x, cb);
+	rill_inflight_remove(x, cb);
 	if (x->rtx_next == b)
 		x->rtx_next = NULL;
 	if (x->sack_far == b)
@@ -153,7 +106,7 @@ void rill_tcp_mark_sacked(struct rill_tcb *tcb, struct rill_buf *b, struct rill_
 	a->orig_sacked |= (cb->marks & RILL_SEND_EVER_RETRANS) == 0 &&
 			  rill_seq_leq(rill_send_end(b), x->frto_high);
 	subtract(x, cb->marks, cb->len);
-	list_remove(x, cb);
+	rill_inflight_remove(x, cb);
 	cb->marks &= (uint16_t)~LOSS_MARKS;
 	cb->marks |= RILL_SEND_SACKED;
 	x->sacked += cb->len;
@@ -168,7 +121,7 @@ void rill_tcp_mark_lost(struct rill_tcb *tcb, struct rill_buf *b, uint64_t now)
 
 	if ((cb->marks & RILL_SEND_SACKED) != 0 || (cb->marks & LOSS_MARKS) == RILL_SEND_LOST)
 		return;
-	list_remove(x, cb);
+	rill_inflight_remove(x, cb);
 	subtract(x, cb->marks, cb->len);
 	cb->marks &= (uint16_t)~RILL_SEND_RETRANS;
 	cb->marks |= RILL_SEND_LOST;
@@ -187,7 +140,7 @@ void rill_tcp_mark_split(struct rill_tcb *tcb, struct rill_buf *b, struct rill_b
 	if ((cb->marks & RILL_SEND_SACKED) != 0)
 		x->sacked_segs++;
 	if ((cb->marks & RILL_SEND_IN_ORDER) != 0)
-		list_insert_before(x, cb->newer, rest);
+		rill_inflight_insert(x, cb->newer, rest);
 }
 
 void rill_tcp_mark_lost_before(struct rill_tcb *tcb, uint64_t sent_before, uint64_t now)
@@ -202,11 +155,17 @@ void rill_tcp_mark_lost_before(struct rill_tcb *tcb, uint64_t sent_before, uint6
 	}
 }
 
-/* Both the queue and the list are nearly in the order of time: one pass over both. */
+/* b goes back into the list of what is in flight, with the others of chain. */
+static struct rill_buf *chained(struct rill_buf *b, struct rill_buf *chain)
+{
+	rill_send_cb(b)->newer = chain;
+	return b;
+}
+
 void rill_tcp_unmark_lost(struct rill_tcb *tcb)
 {
 	struct rill_tcp_xfer *x = tcb->x;
-	struct rill_buf *at = x->oldest;
+	struct rill_buf *chain = NULL;
 
 	for (struct rill_buf *b = tcb->sendq_first; b && x->lost > 0; b = rill_send_cb(b)->next) {
 		struct rill_send_cb *cb = rill_send_cb(b);
@@ -218,17 +177,17 @@ void rill_tcp_unmark_lost(struct rill_tcb *tcb)
 		if ((cb->marks & RILL_SEND_RETRANS) != 0)
 			continue;
 		x->rtx_pending -= cb->len;
-		while (at && at->time_ns <= b->time_ns)
-			at = rill_send_cb(at)->newer;
-		list_insert_before(x, at, b);
+		chain = chained(b, chain);
 	}
+	if (chain)
+		rill_inflight_bring_back(x, chain);
 	x->rtx_next = NULL;
 }
 
 void rill_tcp_unmark_sacked(struct rill_tcb *tcb)
 {
 	struct rill_tcp_xfer *x = tcb->x;
-	struct rill_buf *at = x->oldest;
+	struct rill_buf *chain = NULL;
 
 	for (struct rill_buf *b = tcb->sendq_first; b && x->sacked > 0; b = rill_send_cb(b)->next) {
 		struct rill_send_cb *cb = rill_send_cb(b);
@@ -238,10 +197,10 @@ void rill_tcp_unmark_sacked(struct rill_tcb *tcb)
 		x->sacked -= cb->len;
 		x->sacked_segs--;
 		cb->marks &= (uint16_t)~RILL_SEND_SACKED;
-		while (at && at->time_ns <= b->time_ns)
-			at = rill_send_cb(at)->newer;
-		list_insert_before(x, at, b);
+		chain = chained(b, chain);
 	}
+	if (chain)
+		rill_inflight_bring_back(x, chain);
 	memset(x->sack_hint, 0, sizeof(x->sack_hint));
 	x->sack_far = NULL;
 	x->high_sacked = tcb->snd_una;

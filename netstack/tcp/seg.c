@@ -6,6 +6,7 @@
 #include "netstack/wire/checksum.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #define CHECKSUM_AT 16
 #define FLAGS 0x1ff /* the others are reserved */
@@ -100,4 +101,59 @@ void rill_tcp_emit(struct rill_buf *b, const struct rill_tcp_header *h, bool csu
 	b->flags &= (uint16_t)~RILL_BUF_CSUM_PARTIAL;
 	sum = rill_csum_add(rill_csum_fold_wide(header + sum), payload, payload_len);
 	rill_store_raw16(p + CHECKSUM_AT, rill_csum_fold(sum));
+}
+
+void rill_tcp_template_init(struct rill_tcp_template *t, const struct rill_tcp_header *h)
+{
+	struct rill_tcp_header common = *h;
+
+	common.seq = 0;
+	common.flags = h->flags & RILL_TCP_URG;
+	t->len = (uint8_t)(RILL_TCP_HEADER_LEN + h->options_len);
+	t->pseudo = rill_csum_pseudo(&h->src->ip, &h->dst->ip, IPPROTO_TCP, 0);
+	t->sum = put_header(t->bytes, &common) + t->pseudo;
+	/* Only the pointer is in the template. */
+	if (common.flags != 0)
+		t->sum -= RILL_BE32((uint32_t)common.flags << 16);
+}
+
+static inline void copy_template(uint8_t *p, const struct rill_tcp_template *t)
+{
+	const uint32_t usual = RILL_TCP_HEADER_LEN + RILL_TCP_TIMESTAMPS_LEN;
+
+	if (RILL_LIKELY(t->len == usual))
+		memcpy(p, t->bytes, usual);
+	else
+		memcpy(p, t->bytes, t->len);
+}
+
+void rill_tcp_template_emit(const struct rill_tcp_template *t, struct rill_buf *b, uint32_t seq,
+			    uint16_t flags, const uint16_t *payload_sum, uint32_t more,
+			    bool csum_offload)
+{
+	const uint8_t *payload = b->data;
+	uint32_t payload_len = b->len;
+	uint8_t *p = rill_buf_push(b, t->len);
+	uint32_t total = b->len + more;
+	uint32_t own = flags & FLAGS;
+	uint64_t sum;
+
+	copy_template(p, t);
+	rill_store_be32(p + 4, seq);
+	rill_store_be16(p + 12, (uint16_t)((uint32_t)(t->len / 4) << 12 | own));
+	if (csum_offload) {
+		b->flags |= RILL_BUF_CSUM_PARTIAL;
+		b->csum_start = 0;
+		b->csum_offset = CHECKSUM_AT;
+		sum = (uint64_t)t->pseudo + RILL_BE32(total);
+		rill_store_raw16(p + CHECKSUM_AT, rill_csum_fold_partial(rill_csum_fold_wide(sum)));
+		return;
+	}
+	b->flags &= (uint16_t)~RILL_BUF_CSUM_PARTIAL;
+	sum = t->sum + RILL_BE32(seq) + RILL_BE32(own << 16) + RILL_BE32(total);
+	if (payload_sum)
+		sum = rill_csum_fold_wide(sum + *payload_sum);
+	else
+		sum = rill_csum_add(rill_csum_fold_wide(sum), payload, payload_len);
+	rill_store_raw16(p + CHECKSUM_AT, rill_csum_fold((uint32_t)sum));
 }

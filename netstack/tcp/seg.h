@@ -15,6 +15,7 @@
 #define RILL_TCP_OPTIONS_MAX 40
 /* Timestamps with two no-operations in front (RFC 7323, appendix A). */
 #define RILL_TCP_TIMESTAMPS_LEN 12
+#define RILL_TCP_USER_TIMEOUT_LEN 4
 /* RFC 7323, 2.3. */
 #define RILL_TCP_WSCALE_MAX 14
 
@@ -47,10 +48,13 @@ enum rill_tcp_opts {
 	RILL_TCP_OPT_SACK = 16,
 	RILL_TCP_OPT_FAST_OPEN = 32,	/* RFC 7413; a length of 0 asks for a cookie */
 	RILL_TCP_OPT_USER_TIMEOUT = 64, /* RFC 5482 */
+	RILL_TCP_OPT_ACCECN = 128,	/* RFC 9768, either kind, with all three or ECT and CE */
 };
 
 #define RILL_TCP_SACK_BLOCKS_MAX 4
 #define RILL_TCP_FAST_OPEN_MAX 16
+/* With two counters; padded. */
+#define RILL_TCP_ACCECN_LEN_MIN 8
 
 /* RFC 2018: received in full, from start up to, but not with, end. */
 struct rill_tcp_sack_block {
@@ -68,6 +72,7 @@ struct rill_tcp_options_seen {
 	uint16_t user_timeout; /* as on the wire: the highest bit says minutes, else seconds */
 	struct rill_tcp_sack_block sack[RILL_TCP_SACK_BLOCKS_MAX];
 	uint8_t fast_open[RILL_TCP_FAST_OPEN_MAX];
+	uint32_t e0b, ceb, e1b; /* with OPT_ACCECN: 24 bits each */
 };
 
 struct rill_tcp_seg {
@@ -117,5 +122,27 @@ struct rill_tcp_header {
  * csum_offload. b must be exclusive and have the headroom.
  */
 void rill_tcp_emit(struct rill_buf *b, const struct rill_tcp_header *h, bool csum_offload);
+
+/*
+ * What segments of one connection that are sent one after the other have in common: all of the
+ * header but sequence number, flags and checksum.
+ */
+struct rill_tcp_template {
+	uint8_t bytes[RILL_TCP_HEADER_LEN + RILL_TCP_OPTIONS_MAX];
+	uint8_t len;
+	uint32_t pseudo; /* sum of the pseudo header without the length */
+	uint64_t sum;	 /* and of bytes besides */
+};
+
+/* h->seq and h->flags are not looked at. */
+void rill_tcp_template_init(struct rill_tcp_template *t, const struct rill_tcp_header *h);
+/*
+ * The same header as rill_tcp_emit() puts there. payload_sum: NULL, or the folded sum of the
+ * payload, where that is known. more: bytes of payload that follow in other buffers, with
+ * csum_offload only.
+ */
+void rill_tcp_template_emit(const struct rill_tcp_template *t, struct rill_buf *b, uint32_t seq,
+			    uint16_t flags, const uint16_t *payload_sum, uint32_t more,
+			    bool csum_offload);
 
 #endif

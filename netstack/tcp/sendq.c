@@ -4,12 +4,15 @@
 #include "netstack/tcp/mem.h"
 #include "netstack/tcp/scoreboard.h"
 #include "netstack/tcp/xfer.h"
+#include "netstack/wire/checksum.h"
 
 #include <string.h>
 
 /* What a buffer counts at least against the send buffer, however little is in it. */
 #define BUF_COST_MIN 512
 #define BUFS_SPARE 16
+/* Below it, to sum up what was just copied costs no more than to do so on the way. */
+#define SUM_MIN 512
 
 static uint32_t bufs_max(const struct rill_tcb *tcb)
 {
@@ -44,6 +47,31 @@ void rill_sendq_push(struct rill_tcb *tcb, struct rill_buf *b)
 		tcb->snd_cur = b;
 }
 
+void rill_sendq_push_copy(struct rill_tcb *tcb, const struct rill_tcp_env *env, struct rill_buf *b,
+			  const void *data, uint32_t len)
+{
+	uint8_t *to = rill_buf_append(b, len);
+
+	if (env->csum_offload || len < SUM_MIN) {
+		memcpy(to, data, len);
+		rill_sendq_push(tcb, b);
+		return;
+	}
+	b->csum_start = rill_csum_fold_partial(rill_csum_copy(0, to, data, len));
+	rill_sendq_push(tcb, b);
+	rill_send_cb(b)->marks |= RILL_SEND_SUMMED;
+}
+
+/* n bytes behind the at there are, which are summed up. */
+static void copy_summed(struct rill_buf *b, uint8_t *to, const void *data, uint32_t at, uint32_t n)
+{
+	uint16_t sum = rill_csum_fold_partial(rill_csum_copy(0, to, data, n));
+
+	if (at % 2)
+		sum = __builtin_bswap16(sum);
+	b->csum_start = rill_csum_fold_partial((uint32_t)b->csum_start + sum);
+}
+
 uint32_t rill_sendq_extend(struct rill_tcb *tcb, const void *data, uint32_t len)
 {
 	struct rill_buf *b = tcb->sendq_last;
@@ -58,7 +86,10 @@ uint32_t rill_sendq_extend(struct rill_tcb *tcb, const void *data, uint32_t len)
 	room = (uint32_t)(b->end - (rill_send_payload(b) + cb->len));
 	room = RILL_MIN(room, tcb->snd_mss - cb->len);
 	len = RILL_MIN(len, room);
-	memcpy(rill_send_payload(b) + cb->len, data, len);
+	if ((cb->marks & RILL_SEND_SUMMED) != 0)
+		copy_summed(b, rill_send_payload(b) + cb->len, data, cb->len, len);
+	else
+		memcpy(rill_send_payload(b) + cb->len, data, len);
 	cb->len += len;
 	tcb->snd_end += len;
 	return len;
@@ -72,6 +103,7 @@ static void trim(struct rill_buf *b, uint32_t n)
 	cb->seq += n;
 	cb->at = (uint16_t)(cb->at + n);
 	cb->len -= n;
+	cb->marks &= (uint16_t)~RILL_SEND_SUMMED;
 }
 
 static void pop(struct rill_tcb *tcb, struct rill_tcp_env *env)
@@ -143,6 +175,7 @@ bool rill_sendq_split(struct rill_tcb *tcb, struct rill_tcp_env *env, struct ril
 	RILL_ASSERT(rill_buf_tailroom(rest) >= len);
 	rill_tcp_mem_take(env, rest);
 	memcpy(rill_buf_append(rest, len), rill_send_payload(b) + n, len);
+	cb->marks &= (uint16_t)~RILL_SEND_SUMMED;
 	*rill_send_cb(rest) = *cb;
 	rill_send_cb(rest)->seq += n;
 	rill_send_cb(rest)->len = len;

@@ -25,6 +25,7 @@ enum rill_send_marks {
 	RILL_SEND_EVER_RETRANS = 8, /* was sent more than once (Karn) */
 	RILL_SEND_IN_ORDER = 16,    /* hangs in the list by time: in flight (scoreboard.h) */
 	RILL_SEND_APP_LIMITED = 32, /* sent when the application had nothing more */
+	RILL_SEND_SUMMED = 64,	    /* rill_send_sum() holds */
 };
 
 /* When it was last sent is in the buffer's time_ns; 0: never. */
@@ -55,6 +56,15 @@ static inline uint8_t *rill_send_payload(struct rill_buf *b)
 	return b->head + rill_send_cb(b)->at;
 }
 
+/*
+ * The folded checksum of the payload, taken while it was copied here. It is where csum_start would
+ * be, which nobody below looks at where checksums are not left to the NIC.
+ */
+static inline uint16_t rill_send_sum(const struct rill_buf *b)
+{
+	return b->csum_start;
+}
+
 /* Bytes queued, sent or not. SYN and FIN are not among them. */
 static inline uint32_t rill_sendq_bytes(const struct rill_tcb *tcb)
 {
@@ -78,6 +88,9 @@ static inline uint32_t rill_sendq_limit(const struct rill_tcb *tcb)
 uint32_t rill_sendq_room(const struct rill_tcb *tcb);
 /* Adds b's data at snd_end; takes the reference. */
 void rill_sendq_push(struct rill_tcb *tcb, struct rill_buf *b);
+/* The same for len bytes of data, copied into b, which is empty; sums them up on the way. */
+void rill_sendq_push_copy(struct rill_tcb *tcb, const struct rill_tcp_env *env, struct rill_buf *b,
+			  const void *data, uint32_t len);
 /* Copies as much as fits into the last buffer, if that was never sent; how much. */
 uint32_t rill_sendq_extend(struct rill_tcb *tcb, const void *data, uint32_t len);
 

@@ -136,14 +136,22 @@ static struct rill_syn_entry *entry_new(struct rill_syncache *c, void *listener,
 	return e;
 }
 
-void rill_syncache_remove(struct rill_syncache *c, struct rill_syn_entry *e)
+static void addresses(const struct rill_syn_entry *e, struct rill_ip *ret_local,
+		      struct rill_ip *ret_remote)
 {
 	uint8_t family = e->ip6 ? RILL_AF_IP6 : RILL_AF_IP4;
-	struct rill_ip remote = {family}, local = {family};
+
+	ret_local->family = ret_remote->family = family;
+	memcpy(ret_local->bytes, e->local, sizeof(e->local));
+	memcpy(ret_remote->bytes, e->remote, sizeof(e->remote));
+}
+
+void rill_syncache_remove(struct rill_syncache *c, struct rill_syn_entry *e)
+{
+	struct rill_ip remote, local;
 	struct rill_syn_entry **at;
 
-	memcpy(remote.bytes, e->remote, sizeof(e->remote));
-	memcpy(local.bytes, e->local, sizeof(e->local));
+	addresses(e, &local, &remote);
 	at = bucket_of(c, &local, e->local_port, &remote, e->remote_port);
 	while (*at != e)
 		at = &(*at)->next;
@@ -155,12 +163,25 @@ void rill_syncache_remove(struct rill_syncache *c, struct rill_syn_entry *e)
 	rill_slab_free(&c->slab, e);
 }
 
+static void *heir_of(const struct rill_syncache *c, const struct rill_syn_entry *e)
+{
+	struct rill_ip remote, local;
+
+	if (!c->ops->heir)
+		return NULL;
+	addresses(e, &local, &remote);
+	return c->ops->heir(e->listener, &local, &remote, e->remote_port);
+}
+
 static void forget_in(struct rill_syncache *c, struct rill_list *list, const void *listener)
 {
 	RILL_LIST_FOR_EACH (node, list) {
 		struct rill_syn_entry *e = RILL_LIST_ENTRY(node, struct rill_syn_entry, link);
+		void *heir = e->listener == listener ? heir_of(c, e) : e->listener;
 
-		if (e->listener == listener)
+		if (heir)
+			e->listener = heir;
+		else
 			rill_syncache_remove(c, e);
 	}
 }
@@ -170,6 +191,24 @@ void rill_syncache_forget(struct rill_syncache *c, const void *listener)
 	forget_in(c, &c->called, listener);
 	for (unsigned i = 0; i < RILL_SYNCACHE_STEPS; i++)
 		forget_in(c, &c->steps[i], listener);
+}
+
+static void forget_local_in(struct rill_syncache *c, struct rill_list *list,
+			    const struct rill_ip *local)
+{
+	RILL_LIST_FOR_EACH (node, list) {
+		struct rill_syn_entry *e = RILL_LIST_ENTRY(node, struct rill_syn_entry, link);
+
+		if (memcmp(e->local, local->bytes, sizeof(e->local)) == 0)
+			rill_syncache_remove(c, e);
+	}
+}
+
+void rill_syncache_forget_local(struct rill_syncache *c, const struct rill_ip *local)
+{
+	forget_local_in(c, &c->called, local);
+	for (unsigned i = 0; i < RILL_SYNCACHE_STEPS; i++)
+		forget_local_in(c, &c->steps[i], local);
 }
 
 /* ---- a SYN ---- */

@@ -58,6 +58,9 @@ RILL_STATIC_ASSERT(sizeof(struct rill_syn_entry) <= 96, "room for many");
 struct rill_syncache_ops {
 	/* Puts the listener's options into a tcb that was just initialised. */
 	void (*prepare)(void *listener, struct rill_tcb *tcb);
+	/* Who takes an entry over from a listener that goes away. NULL: nobody. */
+	void *(*heir)(void *listener, const struct rill_ip *local, const struct rill_ip *remote,
+		      uint16_t remote_port);
 };
 
 struct rill_syncache {
@@ -107,8 +110,10 @@ void rill_syncache_put_off(struct rill_syncache *c, struct rill_syn_entry *e);
 /* The listener's accept queue has room for one: the timer, due at once, tells one that waits. */
 void rill_syncache_room(struct rill_syncache *c, const void *listener);
 void rill_syncache_remove(struct rill_syncache *c, struct rill_syn_entry *e);
-/* All entries of a listener that goes away. */
+/* The listener goes away: so do its entries for which there is no heir. */
 void rill_syncache_forget(struct rill_syncache *c, const void *listener);
+/* All entries of an own address that goes away. */
+void rill_syncache_forget_local(struct rill_syncache *c, const struct rill_ip *local);
 
 /* An ICMP error about a segment of ours that began at seq (RFC 5927, 4). e may be gone. */
 void rill_syncache_icmp_error(struct rill_syncache *c, struct rill_syn_entry *e, bool hard,

@@ -12,6 +12,8 @@
 
 #define ECN_FLAGS_SHIFT 6 /* ECE, CWR and AE are next to each other */
 #define ECN_FLAGS_MASK 7u
+/* SYN-ACKs with a Fast Open cookie before a path that eats them is suspected (RFC 7413, 7.1). */
+#define TRIES_WITH_COOKIE 2
 /* RFC 9293, MUST-15: what a SYN without the option means. */
 #define DEFAULT_MSS_IP4 536
 #define DEFAULT_MSS_IP6 1220
@@ -44,6 +46,9 @@ static void note_syn(struct rill_tcp_syn *syn, const struct rill_tcb *tcb,
 	};
 	if ((tcb->flags & RILL_TCB_TIMESTAMPS) != 0)
 		syn->opts |= RILL_TCP_OPT_TIMESTAMPS;
+	/* Made again it is one that asks, whatever it brought. */
+	if ((tcb->flags & RILL_TCB_FAST_OPEN) != 0)
+		syn->opts |= RILL_TCP_OPT_FAST_OPEN;
 }
 
 static void restore_syn(struct rill_tcp_seg *seg, const struct rill_tcp_syn *syn,
@@ -140,6 +145,8 @@ void rill_syn_entry_repeat(struct rill_syncache *c, struct rill_syn_entry *e, ui
 	begin_entry(c, &tcb, e);
 	restore_tcb(&tcb, c->env, &e->syn, now);
 	tcb.rtx_count = e->resends;
+	if (e->resends >= TRIES_WITH_COOKIE)
+		tcb.flags &= ~(uint32_t)RILL_TCB_FAST_OPEN;
 	rill_counter_add(&c->env->stats.retransmits, 1);
 	send_and_end(c, &tcb, now);
 }
@@ -150,7 +157,7 @@ void rill_syn_entry_challenge(struct rill_syncache *c, struct rill_syn_entry *e,
 
 	begin_entry(c, &tcb, e);
 	rill_tcb_from_handshake(&tcb, c->env, &e->syn, now);
-	rill_tcp_challenge(&tcb, c->env, now);
+	rill_tcp_challenge_half_open(&tcb, c->env, now);
 	send_and_end(c, &tcb, now);
 }
 

@@ -7,6 +7,7 @@
 #include "netstack/tcp/recvq.h"
 #include "netstack/tcp/sendq.h"
 #include "netstack/tcp/tcb_init.h"
+#include "netstack/tcp/trace.h"
 #include "netstack/tcp/xfer.h"
 
 #include <string.h>
@@ -67,6 +68,8 @@ void rill_tcb_open(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint32_
 
 void rill_tcb_fini(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
+	if (RILL_UNLIKELY(tcb->trace != 0))
+		rill_tcp_trace_forget(tcb, env);
 	rill_sendq_clear(tcb, env);
 	rill_recvq_clear(tcb, env);
 	rill_reass_clear(tcb, env);

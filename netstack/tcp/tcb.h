@@ -58,35 +58,38 @@ enum rill_tcb_events {
 };
 
 enum rill_tcb_flags {
-	RILL_TCB_PASSIVE = 1 << 0,	/* came from a listener (MUST-11) */
-	RILL_TCB_NODELAY = 1 << 1,	/* Nagle off (MUST-17) */
-	RILL_TCB_TIMESTAMPS = 1 << 2,	/* agreed on (RFC 7323) */
-	RILL_TCB_ACK_NOW = 1 << 3,	/* an ACK is due at the next output */
-	RILL_TCB_FIN_QUEUED = 1 << 4,	/* a FIN follows the last byte queued */
-	RILL_TCB_FIN_SEEN = 1 << 5,	/* the peer's FIN is at fin_seq */
-	RILL_TCB_FIN_RCVD = 1 << 6,	/* and everything in front of it is here */
-	RILL_TCB_RCV_SHUT = 1 << 7,	/* the user wants no more data */
-	RILL_TCB_ORPHAN = 1 << 8,	/* the user is gone */
-	RILL_TCB_SYN_DUE = 1 << 9,	/* the SYN or SYN-ACK is to be sent again */
-	RILL_TCB_PROBE = 1 << 12,	/* a probe is due: which, says timer */
-	RILL_TCB_SYN_RESENT = 1 << 13,	/* the SYN was lost: RFC 6298 5.7, RFC 5681 3.1 */
-	RILL_TCB_RTT_VALID = 1 << 14,	/* srtt_us and rttvar_us hold something */
-	RILL_TCB_NO_WSCALE = 1 << 16,	/* the peer does not scale windows */
-	RILL_TCB_SACK = 1 << 17,	/* agreed on (RFC 2018) */
-	RILL_TCB_ECN = 1 << 18,		/* agreed on (RFC 3168, 6.1.1) */
-	RILL_TCB_ACCECN = 1 << 19,	/* agreed on (RFC 9768); ECN is set as well */
-	RILL_TCB_ECE_DUE = 1 << 20,	/* CE came, CWR has not (RFC 3168, 6.1.3) */
-	RILL_TCB_CWR_DUE = 1 << 21,	/* the next new data says that cwnd was reduced */
-	RILL_TCB_CORK = 1 << 22,	/* only full segments, until 200 ms have passed */
-	RILL_TCB_LINGER = 1 << 23,	/* settings->linger_ms counts at close */
-	RILL_TCB_URG_OUT = 1 << 24,	/* snd_up is ahead of snd_una */
-	RILL_TCB_URG_IN = 1 << 25,	/* rcv_up is ahead of what the user has read */
-	RILL_TCB_OOB_READY = 1 << 26,	/* oob_byte was not read yet (RFC 6093) */
-	RILL_TCB_FAST_OPEN = 1 << 27,	/* the SYN carries data, or asks for a cookie */
-	RILL_TCB_MORE = 1 << 28,	/* MSG_MORE: the user's next write follows soon */
-	RILL_TCB_QUICK = 1 << 29,	/* TCP_QUICKACK: no ACK is delayed */
-	RILL_TCB_MEM_HELD = 1 << 30,	/* the window does not grow, for lack of memory */
-	RILL_TCB_SEND_HELD = INT32_MIN, /* 1 << 31: data was refused for lack of memory */
+	RILL_TCB_PASSIVE = 1 << 0,	  /* came from a listener (MUST-11) */
+	RILL_TCB_NODELAY = 1 << 1,	  /* Nagle off (MUST-17) */
+	RILL_TCB_TIMESTAMPS = 1 << 2,	  /* agreed on (RFC 7323) */
+	RILL_TCB_ACK_NOW = 1 << 3,	  /* an ACK is due at the next output */
+	RILL_TCB_FIN_QUEUED = 1 << 4,	  /* a FIN follows the last byte queued */
+	RILL_TCB_FIN_SEEN = 1 << 5,	  /* the peer's FIN is at fin_seq */
+	RILL_TCB_FIN_RCVD = 1 << 6,	  /* and everything in front of it is here */
+	RILL_TCB_RCV_SHUT = 1 << 7,	  /* the user wants no more data */
+	RILL_TCB_ORPHAN = 1 << 8,	  /* the user is gone */
+	RILL_TCB_SYN_DUE = 1 << 9,	  /* the SYN or SYN-ACK is to be sent again */
+	RILL_TCB_NO_SPACE = 1 << 10,	  /* a write found the send buffer full, and it still is */
+	RILL_TCB_UTO_DUE = 1 << 11,	  /* see uto.h */
+	RILL_TCB_PROBE = 1 << 12,	  /* a probe is due: which, says timer */
+	RILL_TCB_SYN_RESENT = 1 << 13,	  /* the SYN was lost: RFC 6298 5.7, RFC 5681 3.1 */
+	RILL_TCB_RTT_VALID = 1 << 14,	  /* srtt_us and rttvar_us hold something */
+	RILL_TCB_NO_ACCECN_OPT = 1 << 15, /* with ACCECN: its option cannot be sent, see accecn.h */
+	RILL_TCB_NO_WSCALE = 1 << 16,	  /* the peer does not scale windows */
+	RILL_TCB_SACK = 1 << 17,	  /* agreed on (RFC 2018) */
+	RILL_TCB_ECN = 1 << 18,		  /* agreed on (RFC 3168, 6.1.1) */
+	RILL_TCB_ACCECN = 1 << 19,	  /* agreed on (RFC 9768); ECN is set as well */
+	RILL_TCB_ECE_DUE = 1 << 20,	  /* CE came, CWR has not (RFC 3168, 6.1.3) */
+	RILL_TCB_CWR_DUE = 1 << 21,	  /* the next new data says that cwnd was reduced */
+	RILL_TCB_CORK = 1 << 22,	  /* only full segments, until 200 ms have passed */
+	RILL_TCB_LINGER = 1 << 23,	  /* settings->linger_ms counts at close */
+	RILL_TCB_URG_OUT = 1 << 24,	  /* snd_up is ahead of snd_una */
+	RILL_TCB_URG_IN = 1 << 25,	  /* rcv_up is ahead of what the user has read */
+	RILL_TCB_OOB_READY = 1 << 26,	  /* oob_byte was not read yet (RFC 6093) */
+	RILL_TCB_FAST_OPEN = 1 << 27,	  /* the SYN carries data, or asks for a cookie */
+	RILL_TCB_MORE = 1 << 28,	  /* MSG_MORE: the user's next write follows soon */
+	RILL_TCB_QUICK = 1 << 29,	  /* TCP_QUICKACK: no ACK is delayed */
+	RILL_TCB_MEM_HELD = 1 << 30,	  /* the window does not grow, for lack of memory */
+	RILL_TCB_SEND_HELD = INT32_MIN,	  /* 1 << 31: data was refused for lack of memory */
 };
 
 /* What rtx_at stands for. */
@@ -100,6 +103,9 @@ enum rill_tcp_timer {
 struct rill_tcp_xfer;
 
 struct rill_tcb {
+	struct rill_addr local;
+	struct rill_addr remote;
+
 	/* What every segment touches, either way. */
 	uint8_t state; /* enum rill_tcp_state */
 	uint8_t snd_wscale : 4;
@@ -119,7 +125,6 @@ struct rill_tcb {
 	uint32_t rcv_queued;	     /* bytes in recvq */
 	uint32_t rcv_buf_max;	     /* bytes of recvq; the window follows from it */
 	uint32_t fin_seq;	     /* with FIN_SEEN */
-	uint32_t rcv_up;	     /* with URG_IN: the octet after the urgent one */
 	uint16_t rcv_mss;	     /* the largest payload seen, for counting ACKs */
 	uint16_t dup_acks_due;	     /* one for each segment that came out of order */
 	struct rill_buf_queue recvq; /* in order, payload only */
@@ -132,7 +137,6 @@ struct rill_tcb {
 	uint32_t snd_wl1;
 	uint32_t snd_wl2;
 	uint32_t max_snd_wnd;
-	uint32_t snd_up;   /* with URG_OUT: the octet after the urgent one */
 	uint16_t snd_mss;  /* payload of a full segment: options are taken off (RFC 6691) */
 	uint8_t rtx_count; /* timeouts and probes in a row without an answer */
 	uint8_t backoff;   /* of the persist timer */
@@ -163,34 +167,34 @@ struct rill_tcb {
 	uint64_t wait_at; /* TIME-WAIT, FIN-WAIT-2 without user; else keep-alive and rest */
 
 	/* What changes rarely. */
-	struct rill_addr local;
-	struct rill_addr remote;
 	uint32_t iss;
 	uint32_t irs;
-	int16_t soft_error;   /* from ICMP: the reason to give should the connection time out */
-	uint16_t mss_ours;    /* announced, without options */
-	uint16_t pmtu;	      /* 0: the link's */
-	uint8_t keep_probes;  /* without an answer */
-	uint8_t ce_count;     /* RFC 9768: packets received with CE, modulo 8 */
-	uint16_t trace;	      /* its block of the event trace; 0: none */
-	uint8_t oob_byte;     /* with OOB_READY */
-	uint8_t syn_ecn;      /* of the handshake: see ecn.c */
-	uint16_t syn_data;    /* bytes with the SYN: sent, or of a passive open taken (RFC 7413) */
-	uint8_t buf_locks;    /* enum rill_tcp_buf_locks, see autotune.h */
-	uint8_t segs_unacked; /* data segments that came since the last ACK */
+	uint32_t rcv_up;       /* with URG_IN: the octet after the urgent one */
+	uint32_t snd_up;       /* with URG_OUT */
+	uint32_t delivered_ce; /* segments of ours that arrived with CE */
+	int16_t soft_error;    /* from ICMP: the reason to give should the connection time out */
+	uint16_t mss_ours;     /* announced, without options */
+	uint16_t pmtu;	       /* 0: the link's */
+	uint8_t keep_probes;   /* without an answer */
+	uint8_t ce_count;      /* RFC 9768: packets received with CE, modulo 8 */
+	uint16_t trace;	       /* its block of the event trace; 0: none */
+	uint8_t oob_byte;      /* with OOB_READY */
+	uint8_t syn_ecn;       /* of the handshake: see ecn.c */
+	uint16_t syn_data;     /* bytes with the SYN: sent, or of a passive open taken (RFC 7413) */
+	uint8_t buf_locks;     /* enum rill_tcp_buf_locks, see autotune.h */
+	uint8_t segs_unacked;  /* data segments that came since the last ACK */
 	uint8_t mtu_probe_fails;
 	uint8_t challenges;   /* see challenge.h: answered in the second challenge_s */
 	uint16_t challenge_s; /* modulo 2^16 */
 
 	/* Statistics. */
-	uint64_t bytes_sent; /* first transmissions */
 	uint64_t bytes_received;
 	uint64_t bytes_acked;
 	uint64_t bytes_retrans;
 	uint32_t segs_in, segs_out, data_segs_in, data_segs_out;
-	uint32_t retransmits;  /* segments */
-	uint32_t rcv_ooo;      /* segments that came out of order */
-	uint32_t delivered_ce; /* segments of ours that arrived with CE */
+	uint32_t retransmits;				      /* segments */
+	uint32_t rcv_ooo;				      /* segments that came out of order */
+	uint32_t busy_ms, rwnd_limited_ms, sndbuf_limited_ms; /* see chrono.h */
 	uint16_t rto_count, fast_recoveries, spurious, dsacks, reorders, probes;
 };
 
@@ -233,6 +237,24 @@ bool rill_tcb_reusable(const struct rill_tcb *tcb, const struct rill_tcp_seg *se
 /* Takes the reference of b in any case. The reason, when the segment did nothing. */
 enum rill_drop rill_tcb_input(struct rill_tcb *tcb, struct rill_tcp_env *env,
 			      struct rill_tcp_seg *seg, struct rill_buf *b, uint64_t now);
+
+/* Payloads of one connection, each of which follows the one before; see netstack/core/gro.h. */
+struct rill_tcp_run {
+	struct rill_buf **bufs;
+	unsigned count;
+	uint16_t last_flags; /* of the last segment; those of the others are the first's */
+	uint32_t segments;   /* for the counters: of how many they came; 0: one each */
+};
+
+/*
+ * The same for all of a run at once: seg is the first one's, but for len. Takes the references of
+ * those that it took: how many, from the front. 0: seg is not what header prediction expects, and
+ * nothing was done.
+ */
+unsigned rill_tcb_input_run(struct rill_tcb *tcb, struct rill_tcp_env *env,
+			    struct rill_tcp_seg *seg, const struct rill_tcp_run *run, uint64_t now);
+/* Whether seg is: nothing but the next bytes in order, or a new ACK. */
+bool rill_tcb_predicts(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg);
 void rill_tcb_output(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
 void rill_tcb_on_timer(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
 /* RILL_FOREVER: none. */
@@ -246,6 +268,8 @@ void rill_tcb_icmp_error(struct rill_tcb *tcb, struct rill_tcp_env *env, int err
 			 uint32_t seq);
 /* ICMP "packet too big" about a segment that began at seq: mtu is the next hop's. */
 void rill_tcb_icmp_too_big(struct rill_tcb *tcb, uint16_t mtu, uint32_t seq);
+/* The link takes no larger packets from now on. */
+void rill_tcb_link_mtu(struct rill_tcb *tcb, uint16_t mtu);
 /*
  * Answers a segment for which there is no connection with a RST, if one is due (RFC 9293,
  * 3.10.7.1).
@@ -303,6 +327,8 @@ uint32_t rill_tcb_unread(const struct rill_tcb *tcb);
 /* Bytes queued that were never sent, and those not acknowledged (SIOCOUTQNSD, SIOCOUTQ). */
 uint32_t rill_tcb_unsent(const struct rill_tcb *tcb);
 uint32_t rill_tcb_unacked(const struct rill_tcb *tcb);
+/* Bytes that were ever sent, each counted once. */
+uint64_t rill_tcb_bytes_sent(const struct rill_tcb *tcb);
 /* After a change of tcb->settings on an open connection: keep-alive and waits follow. */
 void rill_tcb_settings_changed(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now);
 

@@ -26,8 +26,10 @@ static void end_of_waiting(struct rill_tcb *tcb, struct rill_tcp_env *env, uint6
 {
 	int error = 0;
 
-	if (rill_tcp_lingers(tcb))
+	if (rill_tcp_lingers(tcb)) {
 		rill_tcp_reset(tcb, env, now);
+		error = -ETIMEDOUT;
+	}
 	if (rill_tcp_connect_is_bounded(tcb)) {
 		error = tcb->soft_error ? tcb->soft_error : -ETIMEDOUT;
 		rill_counter_add(&env->stats.user_timeouts, 1);

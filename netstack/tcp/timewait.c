@@ -18,13 +18,17 @@ void rill_tcp_time_wait(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t
 	tcb->wait_at = now + env->params.time_wait_us * RILL_US;
 }
 
-void rill_tcp_fin_wait_2_bound(struct rill_tcb *tcb, const struct rill_tcp_env *env, uint64_t now)
+void rill_tcp_fin_wait_2_bound(struct rill_tcb *tcb, struct rill_tcp_env *env, uint64_t now)
 {
 	uint32_t own_ms = tcb->settings->linger2_ms;
 	uint64_t ns = own_ms ? own_ms * RILL_MS : env->params.fin_wait2_us * RILL_US;
 
-	if (tcb->state == RILL_TCP_FIN_WAIT_2 && (tcb->flags & RILL_TCB_ORPHAN) != 0)
-		tcb->wait_at = now + ns;
+	if (tcb->state != RILL_TCP_FIN_WAIT_2 || (tcb->flags & RILL_TCB_ORPHAN) == 0)
+		return;
+	tcb->wait_at = now + ns;
+	/* All was acknowledged, and what comes now but a FIN resets. */
+	if (rill_reass_empty(tcb))
+		rill_tcp_xfer_drop(tcb, env);
 }
 
 bool rill_tcb_reusable(const struct rill_tcb *tcb, const struct rill_tcp_seg *seg)

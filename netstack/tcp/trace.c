@@ -95,6 +95,15 @@ void rill_tcp_trace_archive(struct rill_tcp_env *env, const struct rill_tcp_trac
 	to->why = why;
 }
 
+void rill_tcp_trace_forget(struct rill_tcb *tcb, struct rill_tcp_env *env)
+{
+	struct rill_tcp_trace_block *t = env->trace ? rill_tcp_trace_of(tcb, env) : NULL;
+
+	if (t)
+		t->tcb = NULL;
+	tcb->trace = 0;
+}
+
 /* ---- looking at it ---- */
 
 static const struct {
@@ -133,6 +142,45 @@ const struct rill_tcp_trace_record *rill_tcp_trace_record(const struct rill_tcp_
 	uint32_t first = t->count > RILL_TCP_TRACE_RECORDS ? t->count - RILL_TCP_TRACE_RECORDS : 0;
 
 	return first + i < t->count ? &t->records[(first + i) % RILL_TCP_TRACE_RECORDS] : NULL;
+}
+
+static void tell_event(const struct rill_tcp_trace_record *r, uint64_t at_ns,
+		       struct rill_tcp_trouble_event *ret_event)
+{
+	unsigned event = r->event < RILL_TCP_EV_COUNT ? r->event : RILL_TCP_EV_NONE;
+
+	*ret_event = (struct rill_tcp_trouble_event){
+		.at_ns = at_ns,
+		.name = texts[event].name,
+		.state = rill_tcp_state_name((enum rill_tcp_state)r->state),
+		.a_name = texts[event].a,
+		.b_name = texts[event].b,
+		.a = r->a,
+		.b = r->b,
+	};
+}
+
+void rill_tcp_trace_tell(const struct rill_tcp_trace_block *t, bool archived,
+			 struct rill_tcp_trouble *ret_trouble)
+{
+	unsigned n = (unsigned)RILL_MIN(t->count, (uint32_t)RILL_TCP_TRACE_RECORDS);
+	uint64_t at_ns = t->last_ns;
+
+	ret_trouble->local = t->local;
+	ret_trouble->remote = t->remote;
+	rill_addr_format(&t->local, ret_trouble->local_text);
+	rill_addr_format(&t->remote, ret_trouble->remote_text);
+	ret_trouble->closed = !archived && !t->tcb;
+	ret_trouble->over = archived ? rill_tcp_event_name((enum rill_tcp_event)t->why) : NULL;
+	ret_trouble->recorded = t->count;
+	ret_trouble->event_count = n;
+	/* Each has the time since the one before it. */
+	while (n-- > 0) {
+		const struct rill_tcp_trace_record *r = rill_tcp_trace_record(t, n);
+
+		tell_event(r, at_ns, &ret_trouble->events[n]);
+		at_ns -= RILL_MIN(r->after_us * RILL_US, at_ns);
+	}
 }
 
 int rill_tcp_trace_format(const struct rill_tcp_trace_record *r, char *buf, size_t size)

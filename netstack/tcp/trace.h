@@ -11,6 +11,8 @@
 #ifndef RILL_NETSTACK_TCP_TRACE_H
 #define RILL_NETSTACK_TCP_TRACE_H
 
+#include <rill/trouble.h>
+
 #include "base/list.h"
 #include "netstack/tcp/tcb.h"
 
@@ -70,11 +72,12 @@ struct rill_tcp_trace_record {
 };
 
 RILL_STATIC_ASSERT(sizeof(struct rill_tcp_trace_record) == 16, "as many as may be");
+RILL_STATIC_ASSERT(RILL_TCP_TRACE_RECORDS <= RILL_TCP_TROUBLE_EVENTS, "all can be told");
 
 /* The records of one connection: the last 32 of count. */
 struct rill_tcp_trace_block {
 	struct rill_list link;
-	const struct rill_tcb *tcb; /* only to be compared: it may be gone */
+	const struct rill_tcb *tcb; /* only to be compared; NULL: it is gone */
 	struct rill_addr local, remote;
 	uint64_t last_ns;   /* of the newest record */
 	uint64_t queued_ns; /* last_ns when it was put where it is in the queue */
@@ -142,6 +145,7 @@ static inline void rill_tcp_trace_append(struct rill_tcp_trace_block *t, enum ri
 static inline void rill_tcp_trace(struct rill_tcb *tcb, struct rill_tcp_env *env,
 				  enum rill_tcp_event event, uint32_t a, uint32_t b, uint64_t now)
 {
+#ifndef RILL_NO_TCP_TRACE
 	enum rill_tcp_event_kind kind = rill_tcp_event_kind(event);
 	struct rill_tcp_trace_block *t = rill_tcp_trace_of(tcb, env);
 
@@ -152,7 +156,11 @@ static inline void rill_tcp_trace(struct rill_tcb *tcb, struct rill_tcp_env *env
 	rill_tcp_trace_append(t, event, tcb->state, a, b, now);
 	if (kind == RILL_TCP_EVENT_OVER || kind == RILL_TCP_EVENT_END)
 		rill_tcp_trace_archive(env, t, event);
+#endif
 }
+
+/* The connection is no more; what was recorded stays until somebody else needs the block. */
+void rill_tcp_trace_forget(struct rill_tcb *tcb, struct rill_tcp_env *env);
 
 /* ---- looking at it ---- */
 
@@ -163,6 +171,9 @@ void rill_tcp_trace_each(const struct rill_tcp_env *env, bool archived,
 /* The ith record that t still has, the oldest first; NULL: there are fewer. */
 const struct rill_tcp_trace_record *rill_tcp_trace_record(const struct rill_tcp_trace_block *t,
 							  uint32_t i);
+/* The same in the public form. Needs nothing but t. archived: t is of the archive. */
+void rill_tcp_trace_tell(const struct rill_tcp_trace_block *t, bool archived,
+			 struct rill_tcp_trouble *ret_trouble);
 /* "+1200us rto count=1 rto_us=400000" */
 int rill_tcp_trace_format(const struct rill_tcp_trace_record *r, char *buf, size_t size);
 

@@ -45,9 +45,8 @@ static uint32_t send_new_buf(struct rill_tcb *tcb, struct rill_tcp_env *env, con
 	}
 	n = RILL_MIN((uint32_t)tcb->snd_mss, (uint32_t)rill_buf_tailroom(b));
 	n = RILL_MIN(n, len);
-	memcpy(rill_buf_append(b, n), data, n);
 	rill_tcp_mem_take(env, b);
-	rill_sendq_push(tcb, b);
+	rill_sendq_push_copy(tcb, env, b, data, n);
 	return n;
 }
 
@@ -59,11 +58,13 @@ static uint32_t send_room(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
 	uint32_t room = rill_sendq_room(tcb);
 
+	if (room == 0)
+		tcb->flags |= RILL_TCB_NO_SPACE;
 	if (RILL_LIKELY(!rill_tcp_mem_full(env)) || room == 0)
 		return room;
 	if (!tcb->sendq_first)
 		return RILL_MIN(room, (uint32_t)tcb->snd_mss);
-	tcb->flags |= RILL_TCB_SEND_HELD;
+	tcb->flags |= RILL_TCB_SEND_HELD | RILL_TCB_NO_SPACE;
 	rill_counter_add(&env->stats.mem_pressure, 1);
 	return 0;
 }
@@ -225,6 +226,11 @@ uint32_t rill_tcb_unsent(const struct rill_tcb *tcb)
 	uint32_t first = tcb->snd_nxt + before_syn;
 
 	return rill_seq_lt(first, tcb->snd_end) ? tcb->snd_end - first : 0;
+}
+
+uint64_t rill_tcb_bytes_sent(const struct rill_tcb *tcb)
+{
+	return tcb->bytes_acked + rill_sendq_bytes(tcb) - rill_tcb_unsent(tcb);
 }
 
 /* In the opening states the FIN waits for the handshake (RFC 9293, 3.10.4). */

@@ -84,6 +84,8 @@ static bool list_valid(const struct rill_tcp_xfer *x, uint32_t count)
 	for (struct rill_buf *b = x->oldest; b; b = rill_send_cb(b)->newer) {
 		if (count-- == 0 || rill_send_cb(b)->older != older)
 			return false;
+		if (older && older->time_ns > b->time_ns)
+			return false;
 		older = b;
 	}
 	return count == 0 && x->newest == older;

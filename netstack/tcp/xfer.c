@@ -2,6 +2,7 @@
 #include "netstack/tcp/xfer.h"
 
 #include "netstack/tcp/cc.h"
+#include "netstack/tcp/chrono.h"
 #include "netstack/tcp/keepalive.h"
 #include "netstack/tcp/mtu.h"
 #include "netstack/tcp/pace.h"
@@ -47,7 +48,9 @@ struct rill_tcp_xfer *rill_tcp_xfer_get(struct rill_tcb *tcb, struct rill_tcp_en
 	x->first_tx_ns = now;
 	x->rcv_space_seq = tcb->rcv_nxt - tcb->rcv_queued;
 	x->rcv_space_ns = now;
+	x->chrono_since_ns = now;
 	tcb->x = x;
+	rill_tcp_chrono_begin(tcb);
 	if (env->params.rest_us != 0 && !waits_for_the_end(tcb))
 		tcb->wait_at = RILL_MIN(tcb->wait_at, now + env->params.rest_us * RILL_US);
 	tcb->cc->init(tcb, env, now);
@@ -58,7 +61,7 @@ struct rill_tcp_xfer *rill_tcp_xfer_get(struct rill_tcb *tcb, struct rill_tcp_en
 bool rill_tcp_xfer_at_rest(const struct rill_tcb *tcb)
 {
 	return tcb->snd_una == rill_sendq_limit(tcb) && !tcb->recvq.first &&
-	       !(tcb->x && tcb->x->reass.first) && tcb->ack_at == RILL_FOREVER;
+	       !(tcb->x && (tcb->x->reass.first || tcb->x->accecn)) && tcb->ack_at == RILL_FOREVER;
 }
 
 /* How long it has rested is looked at once for each rest_us, so that traffic need not set a timer.
@@ -100,6 +103,10 @@ void rill_tcp_xfer_drop(struct rill_tcb *tcb, struct rill_tcp_env *env)
 {
 	if (!tcb->x)
 		return;
+	rill_tcp_chrono_end(tcb);
+	/* They would begin anew, and what is told must never go back. */
+	if (tcb->x->accecn)
+		tcb->flags |= RILL_TCB_NO_ACCECN_OPT;
 	tcb->min_rtt_us = tcb->x->min_rtt_us;
 	rill_slab_free(&env->xfers, tcb->x);
 	tcb->x = NULL;

@@ -41,6 +41,15 @@ enum rill_tcp_xfer_flags {
 	RILL_XF_MTU_HOLE = 1 << 16,	/* with mss_before: the small segments got through */
 };
 
+/* What the sender's time goes by, see chrono.h. */
+enum rill_tcp_chrono_kind {
+	RILL_TCP_CHRONO_NONE = 0, /* nothing to send: not told */
+	RILL_TCP_CHRONO_BUSY,	  /* and limited by neither */
+	RILL_TCP_CHRONO_RWND,
+	RILL_TCP_CHRONO_SNDBUF,
+	RILL_TCP_CHRONO_COUNT,
+};
+
 /* A delivery rate sample, see rate.h. */
 struct rill_tcp_rate {
 	uint64_t prior_delivered; /* delivered when the newest acked segment was sent */
@@ -75,6 +84,7 @@ struct rill_tcp_xfer {
 	uint8_t dup_acks;		/* consecutive ones received */
 	uint8_t reo_wnd_mult;		/* RFC 8985, 6.2 step 4 */
 	uint8_t reo_wnd_persist;	/* recoveries left until it goes back */
+	uint8_t chrono;			/* enum rill_tcp_chrono_kind */
 	uint32_t flags;			/* enum rill_tcp_xfer_flags */
 	uint32_t sacked, lost, retrans; /* bytes */
 	uint32_t rtx_pending;		/* of lost, what is not RETRANS */
@@ -136,6 +146,20 @@ struct rill_tcp_xfer {
 	uint32_t rate_delivered; /* the last good sample: bytes */
 	uint64_t rate_ns;	 /* in so long; 0: none yet */
 	uint64_t cc_priv[RILL_TCP_CC_PRIV_WORDS];
+
+	/* AccECN: payload that came, by its mark, and what was told of CE; see accecn.h. */
+	struct {
+		uint32_t e0b, ceb, e1b;
+	} ecn_in;
+	uint32_t ceb_told;
+	uint32_t ceb_out;  /* the peer's count of CE, as it last told */
+	uint32_t ceb_room; /* delivered since then */
+	bool accecn;	   /* any of these counts: the transfer stays */
+	bool ceb_seen, ceb_off;
+
+	/* See chrono.h. */
+	uint64_t chrono_since_ns;
+	uint64_t chrono_ns[RILL_TCP_CHRONO_COUNT];
 
 	/* Receiving: autotuning, and what D-SACK and SACK have to say next. */
 	uint32_t rcv_rtt_us; /* from timestamps or from one window after the other */

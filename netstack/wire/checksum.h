@@ -36,7 +36,10 @@ static inline uint32_t rill_csum_fold_wide(uint64_t sum)
  */
 uint32_t rill_csum_add(uint32_t sum, const void *data, size_t len);
 
-/* The same for a range whose first byte is the second of a 16-bit word. */
+/* The same of src, and copies it to dst, which does not overlap. */
+uint32_t rill_csum_copy(uint32_t sum, void *dst, const void *src, size_t len);
+
+/* rill_csum_add() for a range whose first byte is the second of a 16-bit word. */
 uint32_t rill_csum_add_odd(uint32_t sum, const void *data, size_t len);
 
 uint32_t rill_csum_pseudo6(const struct rill_ip *src, const struct rill_ip *dst, uint8_t proto,

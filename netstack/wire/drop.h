@@ -12,6 +12,7 @@
 	X(ETH_SHORT, eth_short, "frame shorter than an Ethernet header")                           \
 	X(ETH_TYPE, eth_type, "EtherType that rill does not speak")                                \
 	X(ETH_DEST, eth_dest, "frame to another station")                                          \
+	X(VLAN, vlan, "frame of another VLAN, or of none")                                         \
 	X(ARP_SHORT, arp_short, "frame shorter than its ARP packet")                               \
 	X(ARP_FORMAT, arp_format, "ARP for other than IPv4 on Ethernet, or wrong address sizes")   \
 	X(ARP_OP, arp_op, "ARP operation other than request and reply")                            \

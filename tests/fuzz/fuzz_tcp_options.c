@@ -25,6 +25,8 @@ static void check_same(const struct rill_tcp_options_seen *a, const struct rill_
 		FUZZ_CHECK(a->tsval == b->tsval && a->tsecr == b->tsecr);
 	if (a->present & RILL_TCP_OPT_USER_TIMEOUT)
 		FUZZ_CHECK(a->user_timeout == b->user_timeout);
+	if (a->present & RILL_TCP_OPT_ACCECN)
+		FUZZ_CHECK(a->e0b == b->e0b && a->ceb == b->ceb && a->e1b == b->e1b);
 	if (a->present & RILL_TCP_OPT_SACK) {
 		FUZZ_CHECK(a->sack_count == b->sack_count);
 		FUZZ_CHECK(memcmp(a->sack, b->sack, a->sack_count * sizeof(a->sack[0])) == 0);
@@ -44,6 +46,8 @@ static void leave_what_fits(struct rill_tcp_options_seen *o)
 		o->sack_count = 1;
 	if (o->present & RILL_TCP_OPT_SACK)
 		o->present &= (uint8_t)~RILL_TCP_OPT_USER_TIMEOUT;
+	if (o->present & (RILL_TCP_OPT_SACK | RILL_TCP_OPT_FAST_OPEN))
+		o->present &= (uint8_t)~RILL_TCP_OPT_ACCECN;
 	if (o->fast_open_len > 8)
 		o->fast_open_len = 8;
 }

@@ -18,9 +18,13 @@ static const char *const addresses[LAB_SIDES] = {"198.18.0.1/24", "198.18.0.2/24
 static struct rill_runtime *start_runtime(const struct lab_options *in)
 {
 	struct rill_runtime_options o = {
-		RILL_OPTIONS(o),	.flavor = in->flavor,
-		.workers = in->workers, .start_paused = in->paused,
-		.no_pin = true,		.seed = 1,
+		RILL_OPTIONS(o),
+		.flavor = in->flavor,
+		.workers = in->workers,
+		.start_paused = in->paused,
+		.no_pin = true,
+		.seed = 1,
+		.tcp_memory = in->tcp_memory,
 	};
 	struct rill_runtime *rt = NULL;
 

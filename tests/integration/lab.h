@@ -42,7 +42,8 @@ struct lab_options {
 	bool two_runtimes; /* else both interfaces are on one */
 	unsigned workers;
 	unsigned queues;
-	const char *link; /* more options of the mem: NICs, with a comma in front; NULL: none */
+	uint64_t tcp_memory; /* see struct rill_runtime_options */
+	const char *link;    /* more options of the mem: NICs, with a comma in front; NULL: none */
 };
 
 struct lab {

@@ -152,10 +152,15 @@ static void abort_it(struct rill_tcp *c)
 	rill_tcp_abort(c);
 }
 
+static void close_it(struct rill_tcp *c)
+{
+	RILL_ASSERT_CMP(rill_tcp_close(c), ==, 0);
+}
+
 static void *client(void *arg)
 {
 	static void (*const patterns[])(struct rill_tcp *) = {
-		echo_and_close, half_close, close_unread, be_aborted, abort_it, rill_tcp_close,
+		echo_and_close, half_close, close_unread, be_aborted, abort_it, close_it,
 	};
 	struct churn *churn = arg;
 	uint32_t i;

@@ -110,6 +110,9 @@ static void *refused(void *arg)
 	RILL_ASSERT_CMP(rill_tcp_set_keepalive(c, &many), ==, -EINVAL);
 	RILL_ASSERT_CMP(rill_tcp_set_keepalive(c, &late), ==, -EINVAL);
 	RILL_ASSERT_CMP(rill_tcp_set_user_timeout(c, UINT32_MAX), ==, -EINVAL);
+	RILL_ASSERT_CMP(rill_tcp_set_user_timeout_option(c, 999), ==, -EINVAL);
+	RILL_ASSERT_CMP(rill_tcp_set_user_timeout_option(c, 30000), ==, 0);
+	RILL_ASSERT_CMP(rill_tcp_set_user_timeout_option(c, 0), ==, 0);
 	RILL_ASSERT_CMP(rill_tcp_set_send_buffer(c, 1023), ==, -EINVAL);
 	RILL_ASSERT_CMP(rill_tcp_set_recv_buffer(c, (1u << 30) + 1), ==, -EINVAL);
 	RILL_ASSERT_CMP(rill_tcp_set_max_segment(c, 87), ==, -EINVAL);

@@ -44,8 +44,7 @@ struct rill_shard *rill_net_shard(struct rill_net *n)
 	return &n->shards[0];
 }
 
-void rill_net_release_port(struct rill_net *n, struct rill_net_ports *ports, uint16_t port,
-			   struct rill_list *link)
+void rill_net_unbind(struct rill_net *n, struct rill_port_table *t, struct rill_net_binding *b)
 {
 }
 
@@ -95,7 +94,7 @@ static void setup(void)
 	net.shards = shards;
 	net.shard_count = SHARDS;
 	listener->net = &net;
-	rill_list_init(&listener->net_link);
+	rill_list_init(&listener->binding.link);
 	rill_list_init(&listener->waiters);
 	for (unsigned i = 0; i < SHARDS; i++) {
 		held[i] = (struct rill_spinlock){0};

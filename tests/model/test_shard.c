@@ -43,7 +43,7 @@ static void setup(void)
 	shard.core.now_ns = 0;
 	shard.wakes = (struct rill_wake_batch)RILL_WAKE_BATCH_INIT;
 	shard.tx_pending = false;
-	shard.core.next_timer_ns = UINT64_MAX;
+	shard.core.timers.next_ns = UINT64_MAX;
 	shard.core.syns.next_ns = UINT64_MAX;
 	shard.core.syns.next_ns = UINT64_MAX;
 	shard.core.l3.next_timer_ns = UINT64_MAX;

@@ -384,6 +384,7 @@ static const struct {
 	{"state", call_state, false},
 	{"stats", call_stats, false},
 	{"drops", call_drops, false},
+	{"trouble", call_trouble, false},
 	{"endpoints", call_endpoints, false},
 };
 

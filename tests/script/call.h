@@ -32,5 +32,6 @@ void call_state(const struct call *c);
 void call_stats(const struct call *c);
 void call_drops(const struct call *c);
 void call_endpoints(const struct call *c);
+void call_trouble(const struct call *c);
 
 #endif

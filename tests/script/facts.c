@@ -210,3 +210,43 @@ void call_endpoints(const struct call *c)
 {
 	compare(c, 0, (int64_t)rill_stack_endpoints(c->w->stack, list, ENDPOINTS_MAX));
 }
+
+/* ---- "trouble [over EVENT] = EVENT ..." ---- */
+
+struct troubles {
+	bool archived;
+	unsigned count;
+	struct rill_tcp_trouble last;
+};
+
+static void note_trouble(void *ctx, const struct rill_tcp_trouble *t)
+{
+	struct troubles *found = ctx;
+
+	if ((t->over != NULL) != found->archived)
+		return;
+	found->count++;
+	found->last = *t;
+}
+
+/* The newest of those that are over, or the only one that is not. */
+void call_trouble(const struct call *c)
+{
+	struct troubles found = {.archived = c->arg_count > 0};
+
+	rill_stack_troubles(c->w->stack, note_trouble, &found);
+	if (found.count == 0 && c->result_count == 0)
+		return;
+	if (found.archived ? found.count == 0 : found.count != 1)
+		world_fail(c->w, "there are %u", found.count);
+	if (found.archived && strcmp(found.last.over, c->args[c->arg_count - 1]) != 0)
+		world_fail(c->w, "over with %s", found.last.over);
+	for (unsigned i = 0; i < c->result_count || i < found.last.event_count; i++) {
+		const char *want = i < c->result_count ? c->results[i] : "nothing";
+		const char *got =
+			i < found.last.event_count ? found.last.events[i].name : "nothing";
+
+		if (strcmp(want, got) != 0)
+			world_fail(c->w, "event %u is %s", i, got);
+	}
+}

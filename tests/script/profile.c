@@ -60,6 +60,7 @@ static const struct key keys[] = {
 	PROFILE("keep_interval", KIND_TIME_US, keep_interval_us),
 	PROFILE("keep_count", KIND_NUMBER, keep_count),
 	PROFILE("challenges", KIND_NUMBER, challenge_acks_per_sec),
+	PROFILE("uto", KIND_TIME_US, user_timeout_option_us),
 	STACK("mtu", KIND_NUMBER, mtu),
 	STACK("seed", KIND_NUMBER, seed),
 	STACK("sockets", KIND_NUMBER, sockets),

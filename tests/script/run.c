@@ -164,6 +164,8 @@ static void set_flow(struct world *w, struct world_flow *f, const char *name, co
 
 	if (strcmp(name, "ip") == 0 && number_ip(value, &f->peer_ip))
 		return;
+	if (strcmp(name, "ours") == 0 && number_ip(value, &f->our_ip))
+		return;
 	if (!number_whole(value, &number))
 		world_fail(w, "not a number: %s", value);
 	if (strcmp(name, "port") == 0)
@@ -176,7 +178,7 @@ static void set_flow(struct world *w, struct world_flow *f, const char *name, co
 		world_fail(w, "flow has no %s", name);
 }
 
-/* "@2 flow [new] [isn N] [port N] [local N] [ip IP]": what the peer is and knows. */
+/* "@2 flow [new] [isn N] [port N] [local N] [ip IP] [ours IP]": what the peer is and knows. */
 static void run_flow(struct world *w, const struct step *s)
 {
 	struct world_flow *f = world_flow(w, s->flow);

@@ -103,10 +103,13 @@ void world_init(struct world *w)
 	rill_stack_profile_init(&w->profile);
 	/* Times in scripts are those of the protocol. Cases about pacing switch it on. */
 	w->profile.pacing = false;
-	w->options = (struct rill_stack_options){
-		RILL_OPTIONS(w->options), .ops = &w->ops,	   .ctx = w,
-		.layer = RILL_STACK_L3,	  .addr = "198.18.0.1/24", .seed = 1,
-		.profile = &w->profile};
+	w->options = (struct rill_stack_options){RILL_OPTIONS(w->options),
+						 .ops = &w->ops,
+						 .ctx = w,
+						 .layer = RILL_STACK_L3,
+						 .addr = "198.18.0.1/24,198.18.0.33/24",
+						 .seed = 1,
+						 .profile = &w->profile};
 	for (unsigned n = 1; n < WORLD_FLOWS_MAX; n++)
 		world_flow_reset(&w->flows[n], n);
 }

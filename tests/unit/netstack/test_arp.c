@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "netstack/ip/arp.h"
+
 static struct rill_neigh *entry(struct fixture *f, uint32_t ip)
 {
 	return rill_neigh_find(&f->l3.neigh, ip);
@@ -188,7 +190,7 @@ static void test_cache_follows_the_generation(void **state)
 	assert_int_equal(fixture_send(f, PEER, 10, &cache), 0);
 	fixture_drain(f);
 	assert_int_equal(cache.generation, f->l3.neigh.generation);
-	assert_memory_equal(cache.mac, peer_mac, 6);
+	assert_memory_equal(f->l3.neigh.entries[cache.neigh].mac, peer_mac, 6);
 	answer(f, PEER, peer_mac);
 	assert_int_equal(cache.generation, f->l3.neigh.generation);
 	assert_int_equal(fixture_send(f, PEER, 10, &cache), 0);
@@ -205,7 +207,7 @@ static void test_cache_follows_the_generation(void **state)
 	fixture_drain(f);
 	assert_int_not_equal(cache.generation, f->l3.neigh.generation);
 	assert_int_equal(fixture_send(f, PEER, 10, &cache), 0);
-	assert_memory_equal(cache.mac, other_mac, 6);
+	assert_memory_equal(f->l3.neigh.entries[cache.neigh].mac, other_mac, 6);
 	fixture_close(f);
 }
 
@@ -305,9 +307,136 @@ static void test_bad_senders(void **state)
 	fixture_close(f);
 }
 
+/* ---- several addresses ---- */
+
+#define SECOND IP(198, 18, 0, 7)
+#define THIRD IP(198, 18, 1, 1)
+
+static struct fixture *open_with_three(void)
+{
+	struct fixture *f = fixture_open();
+	struct rill_ip ip;
+
+	rill_ip4_set(&ip, SECOND);
+	assert_int_equal(rill_l3_add_addr(&f->l3, &ip, 24), 0);
+	rill_ip4_set(&ip, THIRD);
+	assert_int_equal(rill_l3_add_addr(&f->l3, &ip, 24), 0);
+	return f;
+}
+
+static void test_answers_for_each_address(void **state)
+{
+	static const uint32_t own[] = {US, SECOND, THIRD};
+	struct fixture *f = open_with_three();
+	struct rill_arp arp;
+	struct rill_ip ip;
+	struct frame fr;
+
+	for (unsigned i = 0; i < 3; i++) {
+		fr = frame_arp(RILL_ARP_REQUEST, peer_mac, PEER, own[i]);
+		fixture_expect(f, &fr, RILL_DROP_NONE);
+		fixture_sent_arp(f, &arp, peer_mac);
+		assert_int_equal(arp.sender_ip, own[i]);
+		assert_int_equal(arp.target_ip, PEER);
+		fr = frame_arp(RILL_ARP_REQUEST, peer_mac, own[i], PEER);
+		fixture_expect(f, &fr, RILL_DROP_ARP_CONFLICT);
+		fr = frame_echo(PEER, own[i], 8);
+		fixture_expect(f, &fr, RILL_DROP_NONE);
+		fr = frame_echo(own[i], US, 8);
+		fixture_expect(f, &fr, RILL_DROP_IP4_SOURCE);
+		fixture_drain(f);
+	}
+	/* One that went away is nobody's here. */
+	rill_ip4_set(&ip, SECOND);
+	assert_int_equal(rill_l3_del_addr(&f->l3, &ip), 0);
+	fr = frame_arp(RILL_ARP_REQUEST, peer_mac, PEER, SECOND);
+	fixture_expect(f, &fr, RILL_DROP_NONE);
+	fr = frame_echo(PEER, SECOND, 8);
+	fixture_expect(f, &fr, RILL_DROP_IP4_DEST);
+	assert_int_equal(f->sent.count, 0);
+	fixture_close(f);
+}
+
+/* The question comes from the address on that subnet; so does the answer to it count. */
+static void test_asks_from_the_subnet(void **state)
+{
+	static const uint32_t peers[] = {PEER, IP(198, 18, 1, 2)}, own[] = {US, THIRD};
+	struct fixture *f = open_with_three();
+	struct rill_arp arp;
+	struct frame fr;
+
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(fixture_send(f, peers[i], 10, NULL), 0);
+		fixture_sent_arp(f, &arp, rill_eth_broadcast);
+		assert_int_equal(arp.sender_ip, own[i]);
+		fr = frame_arp(RILL_ARP_REPLY, peer_mac, peers[i], own[i]);
+		fixture_expect(f, &fr, RILL_DROP_NONE);
+		assert_int_equal(entry(f, peers[i])->state, RILL_NEIGH_REACHABLE);
+		fixture_drain(f);
+	}
+	fixture_close(f);
+}
+
+/* RFC 5227, 2.3: who knew another host by it learns better. */
+static void test_announces_an_address(void **state)
+{
+	struct fixture *f = open_with_three();
+	struct rill_arp arp;
+
+	rill_arp_announce(&f->l3, SECOND);
+	fixture_sent_arp(f, &arp, rill_eth_broadcast);
+	assert_int_equal(arp.op, RILL_ARP_REQUEST);
+	assert_int_equal(arp.sender_ip, SECOND);
+	assert_int_equal(arp.target_ip, SECOND);
+	assert_memory_equal(arp.sender_mac, our_mac, 6);
+	fixture_close(f);
+}
+
+static void test_which_addresses_there_may_be(void **state)
+{
+	static const struct {
+		const char *cidr;
+		int result;
+	} rows[] = {
+		{"198.18.0.7/24", -EEXIST},   {"198.18.0.1/16", -EEXIST},
+		{"198.18.0.8/32", 0},	      {"198.18.2.255/24", -EINVAL},
+		{"198.18.2.0/24", -EINVAL},   {"198.18.2.0/31", 0},
+		{"127.0.0.1/8", -EINVAL},     {"224.0.0.1/24", -EINVAL},
+		{"198.18.0.254/24", -EINVAL},
+	};
+	struct fixture *f = open_with_three();
+	struct rill_l3_cidr cidrs[RILL_L3_ADDRS_MAX];
+	struct rill_ip ip;
+
+	for (unsigned i = 0; i < RILL_ARRAY_SIZE(rows); i++) {
+		assert_int_equal(rill_l3_cidrs_parse(rows[i].cidr, cidrs), 1);
+		assert_int_equal(rill_l3_add_addr(&f->l3, &cidrs[0].ip, cidrs[0].prefix),
+				 rows[i].result);
+	}
+	for (unsigned i = f->l3.addr_count; i < RILL_L3_ADDRS_MAX; i++) {
+		rill_ip4_set(&ip, IP(198, 18, 3, i));
+		assert_int_equal(rill_l3_add_addr(&f->l3, &ip, 24), 0);
+	}
+	rill_ip4_set(&ip, IP(198, 18, 4, 1));
+	assert_int_equal(rill_l3_add_addr(&f->l3, &ip, 24), -ENOSPC);
+	assert_int_equal(rill_l3_del_addr(&f->l3, &ip), -ENOENT);
+	rill_ip4_set(&ip, US);
+	assert_int_equal(rill_l3_del_addr(&f->l3, &ip), -EBUSY);
+	assert_int_equal(rill_l3_cidrs_parse("198.18.0.1/24,198.18.0.7/24", cidrs), 2);
+	assert_int_equal(rill_ip4_get(&cidrs[1].ip), SECOND);
+	assert_int_equal(rill_l3_cidrs_parse("198.18.0.1/24,", cidrs), -EINVAL);
+	assert_int_equal(rill_l3_cidrs_parse("198.18.0.1/24,,198.18.0.7/24", cidrs), -EINVAL);
+	assert_int_equal(rill_l3_cidrs_parse("", cidrs), -EINVAL);
+	fixture_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers_for_each_address),
+		cmocka_unit_test(test_asks_from_the_subnet),
+		cmocka_unit_test(test_announces_an_address),
+		cmocka_unit_test(test_which_addresses_there_may_be),
 		cmocka_unit_test(test_answers_requests_and_learns),
 		cmocka_unit_test(test_probe_is_answered_without_learning),
 		cmocka_unit_test(test_resolves_and_flushes_in_order),

@@ -18,6 +18,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -89,6 +90,42 @@ static void test_split_anywhere(void **state)
 			     : rill_csum_add(sum, buf + at, sizeof(buf) - at);
 		assert_int_equal(host(rill_csum_fold(sum)), reference(buf, sizeof(buf)));
 	}
+}
+
+static void test_sum_while_copying(void **state)
+{
+	uint8_t from[300], to[300 + 2];
+	struct rill_rand r;
+
+	rill_rand_init(&r, 5);
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (uint8_t)rill_rand_next(&r);
+	for (size_t len = 0; len < sizeof(from); len++) {
+		uint32_t seed = (uint32_t)rill_rand_next(&r);
+
+		memset(to, 0x5a, sizeof(to));
+		assert_int_equal(rill_csum_fold(rill_csum_copy(seed, to + 1, from, len)),
+				 rill_csum_fold(rill_csum_add(seed, from, len)));
+		assert_memory_equal(to + 1, from, len);
+		assert_int_equal(to[0], 0x5a);
+		assert_int_equal(to[len + 1], 0x5a);
+	}
+}
+
+/* All ones, and so long that sums of 64-bit words overflow. */
+static void test_long_sums_carry(void **state)
+{
+	enum { LEN = 1 << 20 };
+	uint8_t *p = malloc(LEN), *to = malloc(LEN);
+
+	memset(p, 0xff, LEN);
+	assert_int_equal(rill_csum_fold(rill_csum_add(0, p, LEN)), 0);
+	p[LEN - 1] = 0xfe;
+	assert_int_equal(host(rill_csum_fold(rill_csum_add(0, p, LEN))), 1);
+	assert_int_equal(host(rill_csum_fold(rill_csum_copy(0, to, p, LEN))), 1);
+	assert_memory_equal(p, to, LEN);
+	free(p);
+	free(to);
 }
 
 static void test_pseudo_header(void **state)
@@ -265,6 +302,8 @@ int main(void)
 		cmocka_unit_test(test_every_alignment_and_length),
 		cmocka_unit_test(test_carries),
 		cmocka_unit_test(test_split_anywhere),
+		cmocka_unit_test(test_sum_while_copying),
+		cmocka_unit_test(test_long_sums_carry),
 		cmocka_unit_test(test_pseudo_header),
 		cmocka_unit_test(test_incremental_update),
 		cmocka_unit_test(test_ip4_round_trip),

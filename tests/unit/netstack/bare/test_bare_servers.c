@@ -275,9 +275,10 @@ static void thousands_through_one_listener(void **state)
 			struct forged f = {0x0a000000 + i, 1000, RILL_TCP_SYN, PEER_ISN, 0};
 			const uint8_t *last;
 			struct rill_ip ip;
+			struct rill_flow_key key = {&ip, &server(&w)->ip, 1000, 80};
 
 			rill_ip4_set(&ip, f.src);
-			if (rill_conn_find(core(&w), &ip, 1000, 80))
+			if (rill_conn_find(core(&w), &key))
 				continue;
 			forge(&w, &f);
 			if (on_the_way(&w, &last) > 0) {

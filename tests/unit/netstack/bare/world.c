@@ -90,7 +90,7 @@ void world_open(struct world *w, const struct world_options *o)
 			.ops = &ops,
 			.ctx = e,
 			.layer = o->layer,
-			.addr = addr[i],
+			.addr = o->addr ? o->addr[i] : addr[i],
 			.seed = o->seed ? o->seed + i : 1 + i,
 			.profile = o->profile,
 			.sockets = o->sockets,

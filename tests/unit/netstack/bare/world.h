@@ -55,6 +55,8 @@ struct world_options {
 	const struct rill_stack_profile *profile;
 	unsigned sockets, packets, connections;
 	uint32_t recv_buffer;
+	const char *const
+		*addr; /* by side; NULL: 198.18.0.1 and .2, which come first in any case */
 };
 
 void world_open(struct world *w, const struct world_options *o);

@@ -39,22 +39,22 @@ static const struct rill_memory memory = {.alloc = limited_alloc, .free = limite
 
 static struct rill_flow_key key_of(const struct rill_conn *c)
 {
-	return (struct rill_flow_key){&c->tcb.remote.ip, c->tcb.remote.port, c->tcb.local.port};
+	return (struct rill_flow_key){&c->tcb.remote.ip, &c->tcb.local.ip, c->tcb.remote.port,
+				      c->tcb.local.port};
 }
 
-/* A few hosts, many ports. */
+/* A few hosts, many ports, some own addresses. */
 static void make_conns(void)
 {
 	conns = calloc(FLOWS, sizeof(*conns));
 	for (uint32_t i = 0; i < FLOWS; i++) {
 		struct rill_conn *c = &conns[i];
-		struct rill_flow_key key;
 
-		c->tcb.remote.ip = (struct rill_ip){RILL_AF_IP4, {198, 18, 0, (uint8_t)(i % 7)}};
-		c->tcb.remote.port = (uint16_t)(1000 + i / 7);
+		c->tcb.remote.ip =
+			(struct rill_ip){RILL_AF_IP4, {198, 18, 0, (uint8_t)(i / 3 % 7)}};
+		c->tcb.remote.port = (uint16_t)(1000 + i / 21);
+		c->tcb.local.ip = (struct rill_ip){RILL_AF_IP4, {198, 18, 1, (uint8_t)(i % 3)}};
 		c->tcb.local.port = 80;
-		key = key_of(c);
-		c->flow_hash = rill_flow_hash(&secret, &key);
 	}
 }
 
@@ -63,11 +63,14 @@ static void check_all(struct rill_flow_table *t, uint32_t from, uint32_t to)
 {
 	for (uint32_t i = 0; i < FLOWS; i++) {
 		struct rill_flow_key key = key_of(&conns[i]);
-		struct rill_conn *found = rill_flow_find(t, conns[i].flow_hash, &key);
+		uint32_t hash = rill_flow_hash_of(&secret, &conns[i]);
+		struct rill_conn *found = rill_flow_find(t, hash, &key);
+
+		assert_int_equal(hash, rill_flow_hash(&secret, &key));
 
 		assert_ptr_equal(found, i >= from && i < to ? &conns[i] : NULL);
-		assert_ptr_equal(rill_flow_lookup(t, &secret, &key), found);
-		assert_ptr_equal(rill_flow_lookup(t, &secret, &key), found);
+		assert_ptr_equal(rill_flow_lookup(t, &key), found);
+		assert_ptr_equal(rill_flow_lookup(t, &key), found);
 	}
 }
 
@@ -88,9 +91,9 @@ static void grow_and_check(uint32_t step)
 	uint32_t count = 0;
 
 	make_conns();
-	assert_int_equal(rill_flow_table_init(&t, &memory), 0);
+	assert_int_equal(rill_flow_table_init(&t, &secret, &memory), 0);
 	for (uint32_t i = 0; i < FLOWS; i++) {
-		rill_flow_insert(&t, &conns[i]);
+		rill_flow_insert(&t, rill_flow_hash_of(&secret, &conns[i]), &conns[i]);
 		if (i % step == 0)
 			check_all(&t, 0, i + 1);
 	}
@@ -123,7 +126,7 @@ static void flows_without_memory(void **state)
 	alloc_limit = 256 * sizeof(void *) - 1;
 	struct rill_flow_table t;
 
-	assert_true(rill_flow_table_init(&t, &memory) < 0);
+	assert_true(rill_flow_table_init(&t, &secret, &memory) < 0);
 	alloc_limit = 0;
 }
 
@@ -137,19 +140,83 @@ static void ports(void **state)
 	assert_int_equal(rill_port_table_init(&t, &memory), 0);
 	for (uint32_t i = 0; i < PORTS; i++) {
 		bound[i].port = (uint16_t)(i * 21 + 1);
-		assert_null(rill_port_find(&t, bound[i].port));
+		assert_null(rill_port_find(&t, 1, bound[i].port));
 		rill_port_insert(&t, &bound[i]);
 	}
 	for (uint32_t i = 0; i < PORTS; i++)
-		assert_ptr_equal(rill_port_find(&t, bound[i].port), &bound[i]);
+		assert_ptr_equal(rill_port_find(&t, 1, bound[i].port), &bound[i]);
 	for (uint32_t i = 0; i < PORTS; i += 2)
 		rill_port_remove(&t, &bound[i]);
 	for (uint32_t i = 0; i < PORTS; i++)
-		assert_ptr_equal(rill_port_find(&t, bound[i].port), i % 2 ? &bound[i] : NULL);
+		assert_ptr_equal(rill_port_find(&t, 1, bound[i].port), i % 2 ? &bound[i] : NULL);
 	assert_int_equal(t.count, PORTS / 2);
 	rill_port_table_fini(&t);
 	assert_int_equal(allocated, 0);
 	free(bound);
+}
+
+/* A flow has another member only when its own has gone, or when a new one is better. */
+static void groups_keep_their_flows(void **state)
+{
+	enum { MEMBERS = 5, HASHES = 5000 };
+	struct rill_port members[MEMBERS];
+	struct rill_port *before[HASHES];
+	unsigned got[MEMBERS] = {0};
+	struct rill_port_table t;
+
+	(void)state;
+	assert_int_equal(rill_port_table_init(&t, &memory), 0);
+	for (uint32_t i = 0; i < MEMBERS; i++) {
+		members[i] = (struct rill_port){.id = i + 1, .port = 80, .shared = true};
+		assert_false(rill_port_conflicts(&t, &members[i]));
+		rill_port_insert(&t, &members[i]);
+	}
+	for (uint32_t i = 0; i < HASHES; i++) {
+		before[i] = rill_port_choose(rill_port_find(&t, 1, 80), i);
+		got[before[i] - members]++;
+	}
+	for (uint32_t i = 0; i < MEMBERS; i++)
+		assert_in_range(got[i], HASHES / MEMBERS * 9 / 10, HASHES / MEMBERS * 11 / 10);
+	rill_port_remove(&t, &members[2]);
+	for (uint32_t i = 0; i < HASHES; i++) {
+		struct rill_port *now = rill_port_choose(rill_port_find(&t, 1, 80), i);
+
+		if (before[i] == &members[2])
+			assert_ptr_not_equal(now, before[i]);
+		else
+			assert_ptr_equal(now, before[i]);
+	}
+	rill_port_insert(&t, &members[2]);
+	for (uint32_t i = 0; i < HASHES; i++)
+		assert_ptr_equal(rill_port_choose(rill_port_find(&t, 1, 80), i), before[i]);
+	rill_port_table_fini(&t);
+}
+
+static void who_is_in_the_way(void **state)
+{
+	static const struct {
+		uint32_t ip, other;
+		bool shared, other_shared, conflict;
+	} rows[] = {
+		{1, 1, false, false, true},  {1, 1, true, false, true},	 {1, 1, true, true, false},
+		{0, 1, false, false, true},  {1, 0, false, true, true},	 {0, 1, true, true, false},
+		{1, 2, false, false, false}, {0, 0, false, false, true}, {0, 0, true, true, false},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < RILL_ARRAY_SIZE(rows); i++) {
+		struct rill_port p = {.ip = rows[i].ip, .port = 80, .shared = rows[i].shared};
+		struct rill_port q = {
+			.ip = rows[i].other, .port = 80, .shared = rows[i].other_shared};
+		struct rill_port_table t;
+
+		assert_int_equal(rill_port_table_init(&t, &memory), 0);
+		rill_port_insert(&t, &p);
+		assert_int_equal(rill_port_conflicts(&t, &q), rows[i].conflict);
+		q.port = 80 + 64; /* the same bucket */
+		assert_false(rill_port_conflicts(&t, &q));
+		rill_port_table_fini(&t);
+	}
 }
 
 int main(void)
@@ -158,6 +225,8 @@ int main(void)
 		cmocka_unit_test(flows),
 		cmocka_unit_test(flows_without_memory),
 		cmocka_unit_test(ports),
+		cmocka_unit_test(groups_keep_their_flows),
+		cmocka_unit_test(who_is_in_the_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

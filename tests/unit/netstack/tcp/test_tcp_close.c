@@ -368,6 +368,25 @@ static void orphan_in_fin_wait_2_is_bounded(void **state)
 	script_free(s);
 }
 
+/* What waits there for a minute costs no transfer; the peer's FIN ends it all the same. */
+static void orphan_in_fin_wait_2_has_no_transfer(void **state)
+{
+	struct script *s = script_established(MSS, 65535);
+
+	send_bytes(s, 100);
+	expect(s, A | P, 1, 1, 100);
+	close_it(s);
+	expect(s, A | F, 101, 1, 0);
+	assert_non_null(s->e.tcb.x);
+	in(s, A, 1, 102, 65535, 0);
+	expect_state(s, RILL_TCP_FIN_WAIT_2);
+	assert_null(s->e.tcb.x);
+	in(s, A | F, 1, 102, 65535, 0);
+	expect(s, A, 102, 2, 0);
+	expect_state(s, RILL_TCP_TIME_WAIT);
+	script_free(s);
+}
+
 static void closing_later_bounds_fin_wait_2_too(void **state)
 {
 	struct script *s = script_established(MSS, 65535);
@@ -487,6 +506,7 @@ int main(void)
 		T(close_with_unread_data_resets_rfc2525_2_17),
 		T(data_to_an_orphan_resets_rfc9293_3_6_1),
 		T(orphan_in_fin_wait_2_is_bounded),
+		T(orphan_in_fin_wait_2_has_no_transfer),
 		T(closing_later_bounds_fin_wait_2_too),
 		T(orphan_still_sends_what_was_queued),
 		T(orphan_does_not_probe_for_ever),

@@ -46,6 +46,45 @@ static void syn_options_fit_and_come_back(void **state)
 	assert_int_equal(back.user_timeout, 0x8005);
 }
 
+static void accecn_comes_back_rfc9768_3_2_3(void **state)
+{
+	struct rill_tcp_options_seen o = {
+		.present = RILL_TCP_OPT_ACCECN | RILL_TCP_OPT_TIMESTAMPS,
+		.e0b = 0x123456,
+		.ceb = 0xffffff,
+		.e1b = 0x000001,
+	};
+	/* The other order; one counter is too few, ten bytes are none of ours. */
+	static const uint8_t other[] = {174, 11, 0, 0, 3, 0, 0, 2, 0, 0, 1};
+	static const uint8_t two[] = {174, 8, 0, 0, 3, 0, 0, 2};
+	static const uint8_t one[] = {172, 5, 0, 0, 3};
+	static const uint8_t ten[] = {172, 10, 0, 0, 3, 0, 0, 2, 0, 0};
+	uint8_t bytes[RILL_TCP_OPTIONS_MAX];
+	struct rill_tcp_options_seen back = parsed(bytes, rill_tcp_options_emit(bytes, &o));
+
+	assert_int_equal(back.present, o.present);
+	assert_int_equal(back.e0b, o.e0b);
+	assert_int_equal(back.ceb, o.ceb);
+	assert_int_equal(back.e1b, o.e1b);
+	back = parsed(other, sizeof(other));
+	assert_true(back.e1b == 3 && back.ceb == 2 && back.e0b == 1);
+	back = parsed(two, sizeof(two));
+	assert_true(back.e1b == 3 && back.ceb == 2);
+	assert_int_equal(parsed(one, sizeof(one)).present, 0);
+	assert_int_equal(parsed(ten, sizeof(ten)).present, 0);
+	/* Where only two have room, two go. */
+	o.present |= RILL_TCP_OPT_SACK;
+	o.sack_count = 2;
+	o.sack[0] = (struct rill_tcp_sack_block){1, 2};
+	o.sack[1] = (struct rill_tcp_sack_block){3, 4};
+	assert_int_equal(rill_tcp_options_emit(bytes, &o), 40);
+	back = parsed(bytes, 40);
+	assert_true(back.e0b == o.e0b && back.ceb == o.ceb);
+	o.sack_count = 3;
+	assert_int_equal(parsed(bytes, rill_tcp_options_emit(bytes, &o)).present,
+			 o.present & ~RILL_TCP_OPT_ACCECN);
+}
+
 static void every_length_is_whole_words(void **state)
 {
 	for (unsigned present = 0; present < 128; present++) {
@@ -212,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(syn_options_fit_and_come_back),
+		T(accecn_comes_back_rfc9768_3_2_3),
 		T(every_length_is_whole_words),
 		T(sack_blocks_rfc2018_3),
 		T(sack_malformed),

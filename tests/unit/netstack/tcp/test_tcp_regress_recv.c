@@ -196,7 +196,7 @@ static void opens_without_memory_for_a_transfer(void **state)
 	pass(s, RILL_SEC);
 	s->e.env.xfers.memory = &rill_memory_heap;
 	pass(s, 10 * RILL_SEC);
-	assert_true(s->e.tcb.bytes_sent == 100);
+	assert_true(rill_tcb_bytes_sent(&s->e.tcb) == 100);
 	s->out_first = s->out_last;
 	in(s, A | F, 501, 101, 65535, 0);
 	expect(s, A, 101, 502, 0);
@@ -245,7 +245,7 @@ static void one_connection_spends_few_challenges(void **state)
 
 	for (uint32_t i = 0; i < 500; i++)
 		in(s, R, 100 + i, 0, 0, 0);
-	assert_in_range(s->e.env.challenge_sent, 1, 4);
+	assert_in_range(s->e.env.challenges.sent, 1, 4);
 	s->out_first = s->out_last;
 	pass(s, RILL_SEC);
 	in(s, R, 100, 0, 0, 0);

@@ -3,6 +3,7 @@
 #include "script.h"
 
 #include "netstack/tcp/reass.h"
+#include "netstack/tcp/tune.h"
 
 static struct script *sack_script(bool timestamps)
 {
@@ -92,6 +93,27 @@ static void four_blocks_three_with_timestamps_rfc2018_3(void **state)
 		in(s, A, 1 + i * 1000, 1, 65535, 100);
 	s->out_first = s->out_last - 1;
 	expect_sack(s, 1, SACKS(6001, 6101, 5001, 5101, 4001, 4101));
+	script_free(s);
+}
+
+/* RFC 5482, 3.2: the option goes with the next ACK, and a block makes room for it once. */
+static void a_user_timeout_takes_the_place_of_a_block_rfc5482_3_2(void **state)
+{
+	const struct rill_tcp_change change = {RILL_TUNE_UTO_MS, 300000};
+	struct script *s = sack_script(true);
+
+	(void)state;
+	for (uint32_t i = 1; i <= 3; i++)
+		in(s, A, 1 + i * 1000, 1, 65535, 100);
+	s->out_first = s->out_last;
+	assert_int_equal(rill_tcb_tune(&s->e.tcb, &s->e.env, &change, 1, s->now), 0);
+	in(s, A, 3101, 1, 65535, 100);
+	expect_sack(s, 1, SACKS(3001, 3201, 2001, 2101));
+	assert_true((s->last.opt.present & RILL_TCP_OPT_USER_TIMEOUT) != 0);
+	assert_int_equal(s->last.opt.user_timeout, 300);
+	in(s, A, 3201, 1, 65535, 100);
+	expect_sack(s, 1, SACKS(3001, 3301, 2001, 2101, 1001, 1101));
+	assert_true((s->last.opt.present & RILL_TCP_OPT_USER_TIMEOUT) == 0);
 	script_free(s);
 }
 
@@ -290,6 +312,7 @@ int main(void)
 		T(first_of_many_lost_rfc2018_case2),
 		T(every_other_lost_rfc2018_case3),
 		T(four_blocks_three_with_timestamps_rfc2018_3),
+		T(a_user_timeout_takes_the_place_of_a_block_rfc5482_3_2),
 		T(an_old_block_comes_back_whole),
 		T(blocks_ride_on_data_that_leaves_room_rfc6691),
 		T(duplicate_below_rcv_nxt_rfc2883_4_1_1),

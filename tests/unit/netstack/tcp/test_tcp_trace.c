@@ -203,6 +203,52 @@ static void long_silence_is_not_a_short_one(void **state)
 	world_free(w);
 }
 
+static void told_with_times(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+	const struct rill_tcp_trouble_event *e;
+	struct rill_tcp_trouble t;
+
+	w->tcbs[0].state = RILL_TCP_ESTABLISHED;
+	for (uint32_t i = 0; i < RILL_TCP_TRACE_RECORDS + 5; i++)
+		event(w, 0, RILL_TCP_EV_RTX, i);
+	rill_tcp_trace_tell(look(w, false).last, false, &t);
+	assert_int_equal(t.recorded, RILL_TCP_TRACE_RECORDS + 5);
+	assert_int_equal(t.event_count, RILL_TCP_TRACE_RECORDS);
+	for (uint32_t i = 0; i < t.event_count; i++) {
+		e = &t.events[i];
+		assert_string_equal(e->name, "rtx");
+		assert_string_equal(e->state, "ESTABLISHED");
+		assert_string_equal(e->a_name, "seq");
+		assert_int_equal(e->a, 5 + i);
+		assert_int_equal(e->at_ns, w->now - (t.event_count - 1 - i) * RILL_MS);
+	}
+	assert_false(t.closed);
+	assert_null(t.over);
+	assert_int_equal(t.local.port, 1);
+	event(w, 0, RILL_TCP_EV_RTO_OVER, 1);
+	rill_tcp_trace_tell(look(w, true).last, true, &t);
+	assert_string_equal(t.over, "rto-over");
+	world_free(w);
+}
+
+/* The connection's memory may serve another by then. */
+static void told_after_the_connection(void **state)
+{
+	struct world *w = world_new(BLOCKS);
+	struct rill_tcp_trouble t;
+
+	event(w, 0, RILL_TCP_EV_RTX, 1);
+	rill_tcb_fini(&w->tcbs[0], &w->e.env);
+	assert_int_equal(w->tcbs[0].trace, 0);
+	rill_tcp_trace_tell(look(w, false).last, false, &t);
+	assert_true(t.closed);
+	assert_null(t.over);
+	event(w, 0, RILL_TCP_EV_RTX, 2);
+	assert_int_equal(look(w, false).blocks, 2);
+	world_free(w);
+}
+
 static void can_be_off(void **state)
 {
 	struct world *w = world_new(0);
@@ -326,6 +372,8 @@ int main(void)
 		cmocka_unit_test(a_connection_that_takes_the_place_of_another),
 		cmocka_unit_test(archive_is_a_ring),
 		cmocka_unit_test(long_silence_is_not_a_short_one),
+		cmocka_unit_test(told_with_times),
+		cmocka_unit_test(told_after_the_connection),
 		cmocka_unit_test(can_be_off),
 		cmocka_unit_test(every_event_has_a_name),
 		cmocka_unit_test(transfer_without_trouble_records_nothing),

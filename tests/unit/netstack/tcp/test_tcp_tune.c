@@ -3,6 +3,7 @@
 #include "script.h"
 
 #include "netstack/tcp/tune.h"
+#include "netstack/tcp/uto.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,9 +21,14 @@ static void bounds(void **state)
 		enum rill_tcp_tunable what;
 		uint64_t good[2], bad[2];
 	} cases[] = {
-		{RILL_TUNE_KEEP_IDLE_MS, {1, INT32_MAX}, {0, UINT64_C(1) << 31}},
-		{RILL_TUNE_KEEP_INTVL_MS, {1, INT32_MAX}, {0, UINT64_C(1) << 31}},
-		{RILL_TUNE_KEEP_COUNT, {1, 255}, {0, 256}},
+		{RILL_TUNE_KEEP_IDLE_MS, {1, 32767000}, {0, 32767001}},
+		{RILL_TUNE_KEEP_INTVL_MS, {1, 32767000}, {0, 32767001}},
+		{RILL_TUNE_KEEP_COUNT, {1, 127}, {0, 128}},
+		{RILL_TUNE_UTO_MS, {1000, 1966020000}, {999, 1966020001}},
+		{RILL_TUNE_SYN_RETRIES, {1, 127}, {0, 128}},
+		{RILL_TUNE_LINGER2_MS, {0, 120000}, {120001, UINT64_MAX}},
+		{RILL_TUNE_DEFER_ACCEPT_MS, {0, 32767000}, {32767001, UINT64_MAX}},
+		{RILL_TUNE_FAST_OPEN_NO_COOKIE, {0, 1}, {2, UINT64_MAX}},
 		{RILL_TUNE_USER_TIMEOUT_MS, {0, INT32_MAX}, {UINT64_C(1) << 31, UINT64_MAX}},
 		{RILL_TUNE_MSS_CLAMP, {88, 32767}, {87, 32768}},
 		{RILL_TUNE_MSS_CLAMP, {0, 88}, {1, UINT64_MAX}},
@@ -101,6 +107,22 @@ static void quickack_answers_what_waits(void **state)
 	script_free(s);
 }
 
+/* RFC 5482, 3.1: ENABLED and off again. */
+static void a_timeout_that_is_suggested_no_more(void **state)
+{
+	struct script *s = script_established(MSS, 65535);
+
+	(void)state;
+	assert_int_equal(tune(s, RILL_TUNE_UTO_MS, 20000), 0);
+	s->opt.present |= RILL_TCP_OPT_USER_TIMEOUT;
+	s->opt.user_timeout = 200;
+	in(s, A, 1, 1, 65535, 0);
+	assert_int_equal(rill_tcp_user_timeout_ms(&s->e.tcb), 200000);
+	assert_int_equal(tune(s, RILL_TUNE_UTO_MS, 0), 0);
+	assert_int_equal(rill_tcp_user_timeout_ms(&s->e.tcb), 0);
+	script_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +131,7 @@ int main(void)
 		cmocka_unit_test(the_ecn_bits_of_tos_are_not_the_users),
 		cmocka_unit_test(segments_get_smaller_at_once),
 		cmocka_unit_test(quickack_answers_what_waits),
+		cmocka_unit_test(a_timeout_that_is_suggested_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
