@@ -74,7 +74,7 @@ static int create_tokens(struct rill_app *app)
 	return err;
 }
 
-int rill_app_open(struct rill_app *app, const struct rill_cli_options *o)
+int rill_app_start(struct rill_app *app, const struct rill_cli_options *o)
 {
 	int err;
 
@@ -83,8 +83,18 @@ int rill_app_open(struct rill_app *app, const struct rill_cli_options *o)
 	err = start_runtime(app);
 	if (!err)
 		err = create_tokens(app);
-	if (!err)
-		err = rill_app_open_net(app, o->addr, &app->net);
+	if (err < 0)
+		rill_app_close(app);
+	return err;
+}
+
+int rill_app_open(struct rill_app *app, const struct rill_cli_options *o)
+{
+	int err = rill_app_start(app, o);
+
+	if (err < 0)
+		return err;
+	err = rill_app_open_net(app, o->addr, &app->net);
 	if (err < 0)
 		rill_app_close(app);
 	return err;
@@ -192,6 +202,8 @@ int rill_app_run(struct rill_app *app, int (*fn)(void *arg), void *arg)
 			break;
 		if (sig == SIGUSR1)
 			write_metrics(app);
+		if (sig == SIGUSR1 && app->report)
+			app->report(app->report_arg);
 		if (sig == SIGINT || sig == SIGTERM)
 			on_stop_signal(app);
 	}
@@ -201,7 +213,7 @@ int rill_app_run(struct rill_app *app, int (*fn)(void *arg), void *arg)
 
 void rill_app_close(struct rill_app *app)
 {
-	if (app->net && app->options->metrics_file)
+	if (app->rt && app->cut && app->options->metrics_file)
 		write_metrics(app);
 	if (app->net)
 		rill_net_close(app->net);

@@ -6,7 +6,7 @@
  *   SIGINT, SIGTERM   first: cancels app.stop, and the main task winds down by itself;
  *                     second: cancels app.cut, so that everything ends at once;
  *                     third: kills the process, as signals do by default
- *   SIGUSR1           writes the metrics
+ *   SIGUSR1           writes the metrics, and app.report's lines
  */
 #ifndef RILL_CLI_APP_H
 #define RILL_CLI_APP_H
@@ -28,7 +28,10 @@ struct rill_app {
 	struct rill_token *cut;	 /* end now */
 	sigset_t signals;
 	pthread_t thread; /* the plain one */
-	bool aborted;	  /* by a second signal */
+	/* More to print to stderr on SIGUSR1, on the plain thread; NULL: nothing. */
+	void (*report)(void *arg);
+	void *report_arg;
+	bool aborted; /* by a second signal */
 };
 
 /*
@@ -37,6 +40,9 @@ struct rill_app {
  * left open.
  */
 int rill_app_open(struct rill_app *app, const struct rill_cli_options *o);
+
+/* The same without a NIC: for programs that open ports. app.net is NULL. */
+int rill_app_start(struct rill_app *app, const struct rill_cli_options *o);
 
 /* One more NIC of the same spec: for programs that are both ends. As rill_app_open(). */
 int rill_app_open_net(struct rill_app *app, const char *addr, struct rill_net **ret_net);

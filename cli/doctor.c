@@ -15,6 +15,8 @@
 enum {
 	OPT_HELP = RILL_OPT_HELP,
 	OPT_JSON = RILL_OPT_OWN,
+	OPT_MEASURE,
+	OPT_PEER,
 };
 
 static const char *const state_names[] = {"ok", "missing", "info"};
@@ -87,10 +89,63 @@ bool rill_doctor_read(const char *path, char *buf, size_t cap)
 
 static void print_help(void)
 {
-	puts("usage: rill doctor [--json]\n\n"
+	puts("usage: rill doctor [--json] [--measure[=DRIVER] | --nic SPEC --peer SPEC]\n\n"
 	     "Says what this machine can do for rill, and for what is missing the command\n"
 	     "that brings it. Changes nothing. The exit code is 0 whatever it finds.\n\n"
-	     "  --json               an array of objects: item, state, detail, fix");
+	     "  --json               an array of objects: item, state, detail, fix\n"
+	     "  --measure[=DRIVER]   instead of that: how fast a sleeping worker wakes up for a\n"
+	     "                       packet, and what two of them cost while none comes; for\n"
+	     "                       mem, tap and af_xdp, on interfaces made for it in a\n"
+	     "                       network namespace of its own\n"
+	     "  --nic, --peer SPEC   the same between these two, which are connected");
+}
+
+static void begin(const struct rill_doctor *d)
+{
+	if (d->json)
+		putchar('[');
+}
+
+static void end(const struct rill_doctor *d, const char *last)
+{
+	if (d->json)
+		puts("\n]");
+	else
+		printf("\n%u items, %u missing%s\n", d->items, d->missing, last);
+}
+
+static void look(struct rill_doctor *d)
+{
+	begin(d);
+	rill_doctor_kernel(d);
+	rill_doctor_cpu(d);
+	rill_doctor_net(d);
+	end(d, "; the in-process NIC (mem:) needs no privilege");
+}
+
+struct measuring {
+	bool wanted;
+	const char *driver, *nic, *peer;
+};
+
+static int measure(struct rill_doctor *d, const struct measuring *m)
+{
+	bool known = true;
+
+	if (!m->nic != !m->peer) {
+		fputs("rill doctor: --nic and --peer go together\n", stderr);
+		return RILL_EXIT_USAGE;
+	}
+	begin(d);
+	if (m->nic)
+		rill_doctor_measure_between(d, m->nic, m->peer);
+	else
+		known = rill_doctor_measure(d, m->driver);
+	end(d, "");
+	if (known)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "rill doctor: --measure=%s: want mem, tap or af_xdp\n", m->driver);
+	return RILL_EXIT_USAGE;
 }
 
 int rill_cmd_doctor(int argc, char **argv)
@@ -98,31 +153,41 @@ int rill_cmd_doctor(int argc, char **argv)
 	static const struct option options[] = {
 		{"help", no_argument, NULL, OPT_HELP},
 		{"json", no_argument, NULL, OPT_JSON},
+		{"measure", optional_argument, NULL, OPT_MEASURE},
+		{"nic", required_argument, NULL, RILL_OPT_NIC},
+		{"peer", required_argument, NULL, OPT_PEER},
 		{NULL, 0, NULL, 0},
 	};
 	struct rill_doctor d = {0};
+	struct measuring m = {0};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == OPT_HELP) {
+		switch (c) {
+		case OPT_HELP:
 			print_help();
 			return EXIT_SUCCESS;
-		}
-		if (c != OPT_JSON)
+		case OPT_JSON:
+			d.json = true;
+			break;
+		case OPT_MEASURE:
+			m.wanted = true;
+			m.driver = optarg;
+			break;
+		case RILL_OPT_NIC:
+			m.nic = optarg;
+			break;
+		case OPT_PEER:
+			m.peer = optarg;
+			break;
+		default:
 			return RILL_EXIT_USAGE;
-		d.json = true;
+		}
 	}
 	if (rill_cli_no_operands(argc, argv) < 0)
 		return RILL_EXIT_USAGE;
-	if (d.json)
-		putchar('[');
-	rill_doctor_kernel(&d);
-	rill_doctor_cpu(&d);
-	rill_doctor_net(&d);
-	if (d.json)
-		puts("\n]");
-	else
-		printf("\n%u items, %u missing; the in-process NIC (mem:) needs no privilege\n",
-		       d.items, d.missing);
+	if (m.wanted || m.nic || m.peer)
+		return measure(&d, &m);
+	look(&d);
 	return EXIT_SUCCESS;
 }

@@ -39,4 +39,12 @@ void rill_doctor_kernel(struct rill_doctor *d);
 void rill_doctor_net(struct rill_doctor *d);
 void rill_doctor_cpu(struct rill_doctor *d);
 
+/*
+ * Wake-up latency and idle CPU, adaptive and spinning: of one driver between two NICs of its own,
+ * NULL: of each. False: there is no such driver here.
+ */
+bool rill_doctor_measure(struct rill_doctor *d, const char *driver);
+/* The same between two NICs by their specs, which are connected with one another. */
+void rill_doctor_measure_between(struct rill_doctor *d, const char *nic, const char *peer);
+
 #endif

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <linux/io_uring.h>
+#include <rill/fs.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +177,18 @@ static void check_io_uring(struct rill_doctor *d)
 			 "io_uring_setup: %s; io_uring_disabled: %s", strerror(err), disabled);
 }
 
+/* Which way rill itself takes: it may have been told not to use what is there. */
+static void check_files(struct rill_doctor *d)
+{
+	const char *why = rill_fs_no_io_uring();
+
+	if (why)
+		rill_doctor_item(d, RILL_DOCTOR_INFO, "files", NULL, "by blocking threads: %s",
+				 why);
+	else
+		rill_doctor_item(d, RILL_DOCTOR_OK, "files", NULL, "by io_uring");
+}
+
 void rill_doctor_kernel(struct rill_doctor *d)
 {
 	check_version(d);
@@ -184,4 +197,5 @@ void rill_doctor_kernel(struct rill_doctor *d)
 	check_hugepages(d);
 	check_guard_regions(d);
 	check_io_uring(d);
+	check_files(d);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/ethtool.h>
+#include <linux/magic.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 static void check_af_xdp(struct rill_doctor *d)
@@ -31,6 +33,42 @@ static void check_af_xdp(struct rill_doctor *d)
 			 err == EPERM ? "run as root, or with CAP_NET_RAW"
 				      : "boot a kernel with CONFIG_XDP_SOCKETS=y",
 			 "socket(AF_XDP): %s", strerror(err));
+}
+
+/* Pinned links and maps live there; without it af_xdp shares its interface with no other program.
+ */
+static void check_bpffs(struct rill_doctor *d)
+{
+	struct statfs fs;
+	bool there = statfs("/sys/fs/bpf", &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+
+	rill_doctor_item(d, there ? RILL_DOCTOR_OK : RILL_DOCTOR_MISSING, "bpffs",
+			 "sudo mount -t bpf bpf /sys/fs/bpf", "/sys/fs/bpf %s",
+			 there ? "is mounted" : "is not mounted");
+}
+
+static void check_namespaces(struct rill_doctor *d)
+{
+	char max[32] = "?", clone[8] = "1";
+	bool ok;
+
+	rill_doctor_read("/proc/sys/user/max_user_namespaces", max, sizeof(max));
+	rill_doctor_read("/proc/sys/kernel/unprivileged_userns_clone", clone, sizeof(clone));
+	ok = atol(max) > 0 && clone[0] != '0';
+	rill_doctor_item(d, ok ? RILL_DOCTOR_OK : RILL_DOCTOR_MISSING, "user namespaces",
+			 "sudo sysctl user.max_user_namespaces=1024 "
+			 "kernel.unprivileged_userns_clone=1",
+			 "at most %s; for tap:...,netns=new without privileges", max);
+}
+
+static void check_vfio(struct rill_doctor *d)
+{
+	bool vfio = access("/dev/vfio/vfio", R_OK | W_OK) == 0;
+	const char *why = vfio ? "readable and writable" : strerror(errno);
+
+	rill_doctor_item(d, vfio ? RILL_DOCTOR_OK : RILL_DOCTOR_MISSING, "/dev/vfio/vfio",
+			 "sudo modprobe vfio-pci, and run as root or give the group of the device",
+			 "%s; for DPDK with NICs that it takes from the kernel", why);
 }
 
 static void check_files(struct rill_doctor *d)
@@ -103,20 +141,35 @@ static void read_channels(int fd, const char *name, char *buf, size_t cap)
 		snprintf(buf, cap, "?");
 }
 
+/* "128 entries, key of 40 bytes", or why connections will be steered by what is learned. */
+static void read_rss(int fd, const char *name, char *buf, size_t cap)
+{
+	struct ethtool_rxfh sizes = {.cmd = ETHTOOL_GRSSH};
+	struct ifreq req = {.ifr_data = (char *)&sizes};
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCETHTOOL, &req) == 0 && sizes.indir_size > 0)
+		snprintf(buf, cap, "%u entries, key of %u bytes", sizes.indir_size, sizes.key_size);
+	else
+		snprintf(buf, cap, "not told");
+}
+
 static void check_interface(struct rill_doctor *d, int fd, const char *name)
 {
-	char driver[64], channels[32], state[32] = "?", path[PATH_MAX], item[64];
+	char driver[64], channels[32], rss[64], state[32] = "?", path[PATH_MAX], item[64];
 
 	if (!strcmp(name, "lo"))
 		return;
 	read_driver(fd, name, driver, sizeof(driver));
 	read_channels(fd, name, channels, sizeof(channels));
+	read_rss(fd, name, rss, sizeof(rss));
 	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", name);
 	rill_doctor_read(path, state, sizeof(state));
 	snprintf(item, sizeof(item), "interface %s", name);
 	rill_doctor_item(d, RILL_DOCTOR_INFO, item, NULL,
-			 "driver %s, channels %s, %s; native XDP: not known until bound", driver,
-			 channels, state);
+			 "driver %s, channels %s, receive hash %s, %s; native XDP: not known "
+			 "until bound",
+			 driver, channels, rss, state);
 }
 
 static void check_interfaces(struct rill_doctor *d)
@@ -138,6 +191,9 @@ void rill_doctor_net(struct rill_doctor *d)
 {
 	check_af_xdp(d);
 	check_files(d);
+	check_bpffs(d);
+	check_namespaces(d);
+	check_vfio(d);
 	check_dpdk(d);
 	check_interfaces(d);
 }

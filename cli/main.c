@@ -18,7 +18,9 @@ static int cmd_help(int argc, char **argv);
 static const struct command commands[] = {
 	{"echo", rill_cmd_echo, "serve TCP and UDP echo"},
 	{"http", rill_cmd_http, "serve the files of a directory over HTTP"},
+	{"fwd", rill_cmd_fwd, "forward packets between NICs: a patch, a bridge, an IPv4 router"},
 	{"get", rill_cmd_get, "fetch a URL; with --serve, from a server in the same process"},
+	{"caps", rill_cmd_caps, "say what a NIC can do, as tried on it"},
 	{"doctor", rill_cmd_doctor, "say what this machine can do, and how to get what is missing"},
 	{"help", cmd_help, "this text"},
 };

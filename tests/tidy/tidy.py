@@ -37,6 +37,7 @@ MAY_INCLUDE = {
     "netstack/bare": ["base", BUF, "netstack/core"] + PROTOCOLS,
     "netstack/stack": ["base", "drivers", "runtime", "io", "netstack/core", "netstack/socket"] + PROTOCOLS,
     "netstack/socket": ["base", "drivers", "runtime", "io", "netstack/core", "netstack/stack"] + PROTOCOLS,
+    "ports": ["base", "drivers", "runtime", "netstack/wire"],
     "cli": [],
     "examples": [],
     "bench": [],
