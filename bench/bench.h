@@ -68,5 +68,6 @@ extern const struct bench bench_net[];
 extern const struct bench bench_stream[];
 extern const struct bench bench_conns[];
 extern const struct bench bench_files[];
+extern const struct bench bench_ports[];
 
 #endif

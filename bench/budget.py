@@ -13,7 +13,7 @@ import sys
 import instructions
 
 # Measured in that build, plus a tenth.
-BUDGET = {"a segment of 1,460 bytes in order": 1150, "a pure ACK for two segments": 1670}
+BUDGET = {"a segment of 1,460 bytes in order": 900, "a pure ACK for two segments": 1720}
 
 
 def main():

@@ -7,6 +7,7 @@ import subprocess
 
 import fio
 import instructions
+import memif
 import programs
 import trace_cost
 import veth
@@ -100,6 +101,11 @@ def counted(side, *names):
     return [instructions.per_op(PROGRAMS[side] + [name]) for name in names]
 
 
+def turnaround_counted():
+    """What a datagram through the stack and a task takes more than a frame through a port's handler."""
+    return [counted("rill", "port_rr_udp_mem")[0] - counted("rill", "port_rr_mem")[0]]
+
+
 @functools.cache
 def input_counted():
     # Calls are counted, so that they must be there: the link-time optimizer makes some vanish.
@@ -153,6 +159,10 @@ BENCHES = [
     Bench("fs_open_stat_close"),
     Bench("fs_create_10k"),
     Bench("udp_echo_mem", peers={"lwip": "udp"}),
+    Bench("port_rr_mem", peers={}),
+    Bench("port_rx_drop_mem", peers={}),
+    Bench("udp_turnaround", peers={}),
+    Bench("udp_turnaround_instr", turnaround_counted, {}, unit="instructions"),
     Bench("tcp_rr_mem", peers={"lwip": "tcp"}),
     Bench("tcp_bulk_mem", peers={"lwip": "bulk"}),
     Bench("tcp_bulk_mem_offload", peers={}),
@@ -168,7 +178,16 @@ BENCHES = [
           unit="us"),
     Bench("tcp_rr_af_xdp_both", lambda: [veth.rill_both_rr(BUILD)], {}, lambda: [veth.xsk_rr(BUILD)], unit="us"),
     Bench("tcp_bulk_af_xdp", lambda: [veth.rill_bulk(BUILD)], {"kernel": lambda: [veth.kernel_bulk(BUILD)]}),
-    Bench("trace_cost", trace_cost.measure, {}, unit="%", figures=trace_cost.FIGURES, rounds_per_round=4),
+    Bench("tcp_rr_memif", lambda: [memif.rill_rr(BUILD)], {}, lambda: [memif.raw_rr(BUILD)], unit="us"),
+    Bench("tcp_bulk_memif", lambda: [memif.rill_bulk(BUILD)], {}),
+    Bench("udp_echo_memif", lambda: [memif.rill_udp(BUILD)], {}, lambda: [memif.raw_echo(BUILD)]),
+    Bench("l2fwd_memif", lambda: [memif.rill_l2fwd(BUILD)], {}, lambda: [memif.raw_echo(BUILD)]),
+    Bench("rx_drop_memif", lambda: [memif.rill_drop(BUILD)], {}, lambda: [memif.raw_drop(BUILD)]),
+    Bench("l2fwd_ring", lambda: [memif.rill_ring(BUILD)], {}, lambda: [memif.raw_ring(BUILD)]),
+    Bench("trace_cost", lambda: trace_cost.measure(trace_cost.RUNTIME), {}, unit="%",
+          figures=trace_cost.figures(trace_cost.RUNTIME), rounds_per_round=4),
+    Bench("tcp_trace_cost", lambda: trace_cost.measure(trace_cost.TCP), {}, unit="%",
+          figures=trace_cost.figures(trace_cost.TCP), rounds_per_round=4),
 ]
 
 # Only when named: it takes gigabytes.
