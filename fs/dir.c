@@ -112,7 +112,7 @@ int rill_dir_close(struct rill_dir *d)
 struct level {
 	struct level *up;
 	struct rill_dir *dir;
-	char name[NAME_MAX + 1]; /* in the level above */
+	char name[]; /* in the level above; some file systems have longer ones than NAME_MAX */
 };
 
 static int descend(struct level **top, const char *name, unsigned *depth)
@@ -121,8 +121,8 @@ static int descend(struct level **top, const char *name, unsigned *depth)
 	int r;
 
 	if (*depth == DEPTH_MAX)
-		return -ELOOP;
-	l = malloc(sizeof(*l));
+		return -ENAMETOOLONG;
+	l = malloc(sizeof(*l) + strlen(name) + 1);
 	if (!l)
 		return -ENOMEM;
 	/* A link that took the folder's place is not followed. */
@@ -141,12 +141,14 @@ static int descend(struct level **top, const char *name, unsigned *depth)
 static int remove_entry(struct level **top, const struct rill_dir_entry *e, unsigned *depth)
 {
 	int fd = (*top)->dir->file.fd;
-	int r = -EISDIR;
+	int r = -ENOTDIR;
 
-	if (e->type != RILL_FILE_FOLDER)
+	if (e->type == RILL_FILE_FOLDER)
+		r = descend(top, e->name, depth);
+	/* It is none, or none any more; or it is one after all (the type was not told). */
+	if (r == -ENOTDIR || r == -ELOOP)
 		r = rill_sys_unlinkat(fd, e->name, 0);
-	/* It is one after all (the type was not told, or has changed). */
-	if (r == -EISDIR)
+	if (r == -EISDIR && e->type != RILL_FILE_FOLDER)
 		r = descend(top, e->name, depth);
 	return r == -ENOENT ? 0 : r;
 }
@@ -191,19 +193,31 @@ static int empty(struct level *root)
 	return r;
 }
 
+static int remove_all(const char *path)
+{
+	struct level root = {.up = NULL};
+	int r = open_at(NULL, path, O_NOFOLLOW, &root.dir);
+
+	if (r < 0)
+		return r;
+	r = empty(&root);
+	rill_dir_close(root.dir);
+	return r < 0 ? r : rill_fs_remove_dir(path);
+}
+
 int rill_fs_remove_dir_all(const char *path)
 {
-	struct level *root = malloc(sizeof(*root));
+	size_t len = strlen(path);
+	char *copy;
 	int r;
 
-	if (!root)
+	/* With a slash behind it the kernel follows a link, which is not what is to be removed. */
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	copy = strndup(path, len);
+	if (!copy)
 		return -ENOMEM;
-	root->up = NULL;
-	r = open_at(NULL, path, O_NOFOLLOW, &root->dir);
-	if (r == 0) {
-		r = empty(root);
-		rill_dir_close(root->dir);
-	}
-	free(root);
-	return r < 0 ? r : rill_fs_remove_dir(path);
+	r = remove_all(copy);
+	free(copy);
+	return r;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <rill/task.h>
 #include <rill/time.h>
 #include <string.h>
 #include <sys/file.h>
@@ -145,8 +146,8 @@ static int call_seek(void *arg)
 int64_t rill_file_seek(struct rill_file *f, int64_t offset, int whence)
 {
 	struct seek s = {.fd = f->fd, .whence = whence, .offset = offset};
-	/* Only the search for data and holes looks at the disk. */
-	bool quick = whence == SEEK_SET || whence == SEEK_CUR || whence == SEEK_END;
+	/* The length is the server's to tell, where there is one; data and holes are the disk's. */
+	bool quick = whence == SEEK_SET || whence == SEEK_CUR;
 	int r = quick ? call_seek(&s) : rill_sys_call(call_seek, &s);
 
 	return r < 0 ? r : s.result;
@@ -196,13 +197,36 @@ int rill_file_advise(struct rill_file *f, uint64_t offset, uint32_t len, int adv
 #define LOCK_PAUSE_MIN_NS (50 * RILL_US)
 #define LOCK_PAUSE_MAX_NS (20 * RILL_MS)
 
+struct flock_call {
+	int fd;
+	int operation;
+};
+
+static int call_flock(void *arg)
+{
+	const struct flock_call *c = arg;
+
+	return flock(c->fd, c->operation) < 0 ? -errno : 0;
+}
+
+/* LOCK_NB is about the lock: the server of a network's file system is asked all the same. */
 int rill_file_try_lock(struct rill_file *f, enum rill_file_lock lock)
 {
 	static const int operations[] = {LOCK_SH, LOCK_EX, LOCK_UN};
+	struct flock_call c = {.fd = f->fd};
+	struct rill_scope shield;
 
 	if ((unsigned)lock >= RILL_ARRAY_SIZE(operations))
 		return -EINVAL;
-	return flock(f->fd, operations[lock] | LOCK_NB) < 0 ? -errno : 0;
+	c.operation = operations[lock] | LOCK_NB;
+	if (lock != RILL_LOCK_NONE)
+		return rill_sys_call(call_flock, &c);
+	/* A task that is cancelled must be able to let go. */
+	rill_scope_begin_shield(&shield);
+	int r = rill_sys_call(call_flock, &c);
+
+	rill_scope_end(&shield);
+	return r;
 }
 
 int rill_file_lock(struct rill_file *f, enum rill_file_lock lock)

@@ -31,9 +31,16 @@ static enum rill_file_type type_of(unsigned mode)
 	}
 }
 
+/* A file's times are whatever somebody has set: those outside of 1677 to 2262 become the nearest.
+ */
 static int64_t ns_of(const struct statx_timestamp *t)
 {
-	return t->tv_sec * (int64_t)RILL_SEC + t->tv_nsec;
+	int64_t ns;
+
+	if (__builtin_mul_overflow(t->tv_sec, (int64_t)RILL_SEC, &ns) ||
+	    __builtin_add_overflow(ns, (int64_t)t->tv_nsec, &ns))
+		return t->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
 }
 
 void rill_file_info_fill(struct rill_file_info *info, const struct statx *st)
@@ -129,16 +136,18 @@ int rill_fs_set_mode(const char *path, unsigned mode)
 
 static struct timespec timespec_of(int64_t ns)
 {
-	int64_t part = ns % (int64_t)RILL_SEC;
+	int64_t sec = ns / (int64_t)RILL_SEC, part = ns % (int64_t)RILL_SEC;
 
 	if (ns == RILL_TIME_KEEP)
 		return (struct timespec){.tv_nsec = UTIME_OMIT};
 	if (ns == RILL_TIME_NOW)
 		return (struct timespec){.tv_nsec = UTIME_NOW};
 	/* The part of a second is never negative, also before 1970. */
-	if (part < 0)
+	if (part < 0) {
 		part += (int64_t)RILL_SEC;
-	return (struct timespec){.tv_sec = (ns - part) / (int64_t)RILL_SEC, .tv_nsec = part};
+		sec--;
+	}
+	return (struct timespec){.tv_sec = sec, .tv_nsec = part};
 }
 
 static int call_set_times(void *arg)

@@ -10,9 +10,15 @@
 
 #include "base/compiler.h"
 #include "fs/sys.h"
+#include "runtime/ring.h"
 
 #define MODE_DEFAULT 0666
 #define MODE_MASK 07777
+
+const char *rill_fs_no_io_uring(void)
+{
+	return rill_ring_refusal();
+}
 
 /* A negative errno where the options make no sense together, as std::fs has it. */
 static int access_flags(const struct rill_file_options *o)

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <rill/task.h>
+#include <rill/time.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,15 +56,86 @@ static int checked(long r)
 #define SYS_IO(name, operation)                                                                    \
 	.io = {.op = {.prep = prep_##name}, .opcode = (operation), .call = plain_##name}
 
-SYS_FORMS(openat2, io_uring_prep_openat2(sqe, s->fd, s->path, s->ptr),
-	  syscall(SYS_openat2, s->fd, s->path, s->ptr, sizeof(struct open_how)))
+/* Emulators and containers know the old call better; it can do all but keep to a folder. */
+static int openat2_or_openat(const struct sys *s)
+{
+	const struct open_how *how = s->ptr;
+	long fd = syscall(SYS_openat2, s->fd, s->path, how, sizeof(*how));
+
+	if (fd < 0 && errno == ENOSYS && how->resolve == 0)
+		return openat(s->fd, s->path, (int)how->flags, (mode_t)how->mode);
+	return (int)fd;
+}
+
+SYS_FORMS(openat2, io_uring_prep_openat2(sqe, s->fd, s->path, s->ptr), openat2_or_openat(s))
+
+static void prep_openat2_waiting(struct rill_ring_op *op, struct io_uring_sqe *sqe)
+{
+	prep_openat2(op, sqe);
+	sqe->flags |= IOSQE_ASYNC;
+}
+
+/* How often it is looked whether a FIFO's writer has been there meanwhile. */
+#define WRITER_PAUSE_NS (20 * RILL_MS)
+
+static int open_for(struct sys *s, uint64_t dur_ns)
+{
+	struct rill_scope scope;
+
+	rill_scope_begin(&scope, rill_after(dur_ns), NULL);
+	int fd = rill_io_call(&s->io);
+
+	rill_scope_end(&scope);
+	return fd;
+}
+
+/*
+ * A FIFO of which fd reads, opened without waiting for a writer: who waited for a reader may have
+ * come, written and gone by now, and shows as POLLIN or POLLHUP. Else a second open waits for one.
+ */
+static int wait_for_writer(struct sys *s, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	while (poll(&p, 1, 0) == 0) {
+		int second = open_for(s, WRITER_PAUSE_NS);
+		/* Whose time is over: the look's, or the caller's? */
+		int r = second == -ETIMEDOUT ? rill_consume_budget() : second;
+
+		if (r != 0 || second >= 0)
+			return r;
+	}
+	return fd;
+}
+
+/*
+ * A ring opens with O_NONBLOCK first, which for a FIFO means not to wait for somebody at the other
+ * end: it is open too early to read, and -ENXIO to write.
+ */
+static int wait_for_partner(struct sys *s, int fd)
+{
+	int second;
+
+	if (fd != -ENXIO && (fd < 0 || fcntl(fd, F_GETPIPE_SZ) < 0))
+		return fd;
+	s->io.op.prep = prep_openat2_waiting;
+	if (fd < 0)
+		return rill_io_call(&s->io);
+	second = wait_for_writer(s, fd);
+	if (second != fd)
+		rill_sys_close(fd);
+	return second;
+}
 
 int rill_sys_openat2(int dir, const char *path, const struct open_how *how)
 {
 	struct sys s = {SYS_IO(openat2, IORING_OP_OPENAT2), .fd = dir, .path = path,
 			.ptr = (void *)how};
+	int fd = rill_io_call(&s.io);
 
-	return rill_io_call(&s.io);
+	if (!s.io.op.ring || (how->flags & (O_NONBLOCK | O_DIRECTORY)))
+		return fd;
+	return wait_for_partner(&s, fd);
 }
 
 SYS_FORMS(close, io_uring_prep_close(sqe, s->fd), close(s->fd))
@@ -72,6 +145,7 @@ int rill_sys_close(int fd)
 	struct sys s = {SYS_IO(close, IORING_OP_CLOSE), .fd = fd};
 	struct rill_scope shield;
 
+	s.io.op.once = true;
 	rill_scope_begin_shield(&shield);
 	int r = rill_io_call(&s.io);
 
@@ -79,33 +153,28 @@ int rill_sys_close(int fd)
 	return r;
 }
 
-static ssize_t pread_or_read(const struct sys *s)
+/* A ring does not look at the offset where there are no positions (pipes); so neither do these. */
+static bool no_position(ssize_t n)
 {
-	return s->offset == RILL_SYS_CURSOR ? read(s->fd, s->ptr, s->len)
-					    : pread(s->fd, s->ptr, s->len, (off_t)s->offset);
+	return n < 0 && errno == ESPIPE;
 }
 
-static ssize_t pwrite_or_write(const struct sys *s)
-{
-	return s->offset == RILL_SYS_CURSOR ? write(s->fd, s->ptr, s->len)
-					    : pwrite(s->fd, s->ptr, s->len, (off_t)s->offset);
-}
+#define BYTES_FORM(name, at_offset, at_position, count)                                            \
+	static ssize_t name(const struct sys *s)                                                   \
+	{                                                                                          \
+		ssize_t n = -1;                                                                    \
+                                                                                                   \
+		if (s->offset != RILL_SYS_CURSOR)                                                  \
+			n = at_offset(s->fd, s->ptr, count, (off_t)s->offset);                     \
+		if (s->offset == RILL_SYS_CURSOR || no_position(n))                                \
+			n = at_position(s->fd, s->ptr, count);                                     \
+		return n;                                                                          \
+	}
 
-static ssize_t preadv_or_readv(const struct sys *s)
-{
-	int n = (int)s->mode;
-
-	return s->offset == RILL_SYS_CURSOR ? readv(s->fd, s->ptr, n)
-					    : preadv(s->fd, s->ptr, n, (off_t)s->offset);
-}
-
-static ssize_t pwritev_or_writev(const struct sys *s)
-{
-	int n = (int)s->mode;
-
-	return s->offset == RILL_SYS_CURSOR ? writev(s->fd, s->ptr, n)
-					    : pwritev(s->fd, s->ptr, n, (off_t)s->offset);
-}
+BYTES_FORM(pread_or_read, pread, read, s->len)
+BYTES_FORM(pwrite_or_write, pwrite, write, s->len)
+BYTES_FORM(preadv_or_readv, preadv, readv, (int)s->mode)
+BYTES_FORM(pwritev_or_writev, pwritev, writev, (int)s->mode)
 
 SYS_FORMS(read, io_uring_prep_read(sqe, s->fd, s->ptr, (unsigned)s->len, s->offset),
 	  pread_or_read(s))

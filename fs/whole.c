@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/fs.h>
 #include <rill/task.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "base/atomic.h"
 #include "base/utf8.h"
 #include "fs/sys.h"
 
@@ -145,68 +145,119 @@ static struct rill_file *open_folder_of(const char *path, int *ret_error)
 	return f;
 }
 
-/* A name in the same folder that nobody else has. */
+/* A name in the same folder that nobody else has, also after those who could not clean up. */
 static int create_beside(const struct rill_file *folder, char *name, size_t name_len, unsigned mode,
 			 struct rill_file **ret_file)
 {
 	const struct rill_file_options o = {RILL_OPTIONS(o), .write = true, .create_new = true,
 					    .mode = mode, .at = folder};
-	static RILL_ATOMIC(uint64_t) counter;
+	uint64_t number;
 	int r = -EEXIST;
 
 	for (int tries = 0; tries < 100 && r == -EEXIST; tries++) {
-		snprintf(name, name_len, ".rill-%d-%llu.tmp", (int)getpid(),
-			 (unsigned long long)rill_fetch_add_relaxed(&counter, 1));
+		if (getentropy(&number, sizeof(number)) < 0)
+			return -errno;
+		snprintf(name, name_len, ".rill-%016" PRIx64 ".tmp", number);
 		r = rill_file_open(name, &o, ret_file);
 	}
 	return r;
 }
 
-/* An old file's permissions outlive its replacement. */
-static int keep_mode(const char *path, struct rill_file *f)
-{
-	struct rill_file_info old;
-	int r = rill_fs_info(path, &old);
+struct owner {
+	int fd;
+	uid_t uid;
+	gid_t gid;
+};
 
-	if (r == -ENOENT)
+/* Whose it was, or at least the group's. */
+static int call_set_owner(void *arg)
+{
+	const struct owner *o = arg;
+
+	if (fchown(o->fd, o->uid, o->gid) == 0)
 		return 0;
-	return r < 0 ? r : rill_file_set_mode(f, old.mode);
+	return fchown(o->fd, (uid_t)-1, o->gid) == 0 ? -EPERM : -errno;
 }
 
-static int fill_replacement(const char *path, struct rill_file *f, const void *data, size_t len)
+/* An old file's owner and permissions outlive its replacement. */
+static int make_alike(struct rill_file *f, const struct rill_file_info *old)
 {
-	int r = keep_mode(path, f);
+	struct owner o = {f->fd, old->uid, old->gid};
+	unsigned mode = old->mode;
+	int r = rill_sys_call(call_set_owner, &o);
+
+	if (r == -ECANCELED || r == -ETIMEDOUT)
+		return r;
+	/* Not ours to give: then it must not run as whoever has it now. */
+	if (r < 0)
+		mode &= 0777;
+	return rill_file_set_mode(f, mode);
+}
+
+/* old: NULL: there was none. */
+static int fill_replacement(struct rill_file *f, const struct rill_file_info *old, const void *data,
+			    size_t len)
+{
+	int r = old ? make_alike(f, old) : 0;
 
 	if (r == 0)
 		r = rill_file_write_all(f, data, len, NULL);
 	return r < 0 ? r : rill_file_sync_all(f);
 }
 
-int rill_fs_replace(const char *path, const void *data, size_t len, unsigned mode)
+/* Some file systems have nothing to flush in a folder, and say so. */
+static int flush_folder(const struct rill_file *folder)
+{
+	int r = rill_sys_fsync(folder->fd);
+
+	return r == -EINVAL ? 0 : r;
+}
+
+/* The renaming is done whole, or undone, also for a task that is cancelled. */
+static int put_in_place(const struct rill_file *folder, const char *name, const char *path, int r)
+{
+	struct rill_scope shield;
+
+	rill_scope_begin_shield(&shield);
+	if (r == 0)
+		r = rill_sys_renameat2(folder->fd, name, folder->fd, path, 0);
+	if (r < 0)
+		rill_sys_unlinkat(folder->fd, name, 0);
+	else
+		r = flush_folder(folder);
+	rill_scope_end(&shield);
+	return r;
+}
+
+static int replace_in(const struct rill_file *folder, const char *path, const void *data,
+		      size_t len, unsigned mode)
 {
 	const char *slash = strrchr(path, '/');
-	struct rill_scope shield;
+	struct rill_file_info old;
+	struct rill_file *f;
 	char name[64];
-	struct rill_file *folder, *f;
+	int r = rill_fs_info(path, &old);
+	bool is_new = r == -ENOENT;
+
+	if (r < 0 && !is_new)
+		return r;
+	/* Who may not read the old one may not open the new one in time, either. */
+	r = create_beside(folder, name, sizeof(name), is_new ? mode : 0600, &f);
+	if (r < 0)
+		return r;
+	r = close_after(f, fill_replacement(f, is_new ? NULL : &old, data, len));
+	return put_in_place(folder, name, slash ? slash + 1 : path, r);
+}
+
+int rill_fs_replace(const char *path, const void *data, size_t len, unsigned mode)
+{
+	struct rill_file *folder;
 	int r;
 
 	folder = open_folder_of(path, &r);
 	if (!folder)
 		return r;
-	r = create_beside(folder, name, sizeof(name), mode, &f);
-	if (r < 0)
-		goto out;
-	r = close_after(f, fill_replacement(path, f, data, len));
-	/* From here on it is done whole, or undone, also for a task that is cancelled. */
-	rill_scope_begin_shield(&shield);
-	if (r == 0)
-		r = rill_sys_renameat2(folder->fd, name, folder->fd, slash ? slash + 1 : path, 0);
-	if (r == 0)
-		r = rill_file_sync_all(folder);
-	else
-		rill_sys_unlinkat(folder->fd, name, 0);
-	rill_scope_end(&shield);
-out:
+	r = replace_in(folder, path, data, len, mode);
 	rill_file_close(folder);
 	return r;
 }
@@ -286,31 +337,52 @@ static int64_t copy_contents(struct rill_file *from, struct rill_file *to, uint6
 	return r;
 }
 
+/* What is no file (a device, a FIFO) is written to, and stays as it is. */
+static int prepare_target(struct rill_file *to, const struct rill_file_info *from)
+{
+	struct rill_file_info info;
+	int r = rill_file_info(to, &info);
+
+	if (r < 0)
+		return r;
+	if (info.dev == from->dev && info.ino == from->ino)
+		return -EINVAL;
+	if (info.type != RILL_FILE_REGULAR)
+		return 0;
+	if (info.len > 0)
+		r = rill_file_set_len(to, 0);
+	/* Before the contents: who may not read the one must not read the other, either. */
+	return r < 0 ? r : rill_file_set_mode(to, from->mode & 0777);
+}
+
+static int64_t copy_to(struct rill_file *from, const struct rill_file_info *info, const char *path)
+{
+	/* Not truncated before it is known to be another file. */
+	const struct rill_file_options o = {RILL_OPTIONS(o), .write = true, .create = true,
+					    .mode = 0600};
+	struct rill_file *to;
+	int64_t done;
+	int r = rill_file_open(path, &o, &to);
+
+	if (r < 0)
+		return r;
+	r = prepare_target(to, info);
+	done = r < 0 ? r : copy_contents(from, to, info->len);
+	r = close_after(to, done < 0 ? (int)done : 0);
+	return r < 0 ? r : done;
+}
+
 int64_t rill_fs_copy(const char *from_path, const char *to_path)
 {
-	struct rill_file *from, *to;
 	struct rill_file_info info;
-	int64_t done;
-	int r = rill_file_open(from_path, NULL, &from);
+	struct rill_file *from;
+	int64_t r = rill_file_open(from_path, NULL, &from);
 
 	if (r < 0)
 		return r;
 	r = rill_file_info(from, &info);
-	if (r == 0 && info.type == RILL_FILE_FOLDER)
-		r = -EISDIR;
-	if (r < 0)
-		goto out;
-	const struct rill_file_options o = {RILL_OPTIONS(o), .write = true, .create = true,
-					    .truncate = true, .mode = info.mode};
-
-	r = rill_file_open(to_path, &o, &to);
-	if (r < 0)
-		goto out;
-	done = copy_contents(from, to, info.len);
-	/* The umask, and a file that was there, say otherwise. */
-	r = done < 0 ? (int)done : rill_file_set_mode(to, info.mode);
-	r = close_after(to, r);
-out:
+	if (r == 0)
+		r = info.type == RILL_FILE_FOLDER ? -EISDIR : copy_to(from, &info, to_path);
 	rill_file_close(from);
-	return r < 0 ? r : done;
+	return r;
 }
