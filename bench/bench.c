@@ -23,7 +23,7 @@
 
 static const struct bench *const benches[] = {
 	bench_tasks, bench_wakes,  bench_timers, bench_idle,  bench_locks, bench_channels,
-	bench_net,   bench_stream, bench_conns,	 bench_files, bench_ports};
+	bench_net,   bench_stream, bench_conns,	 bench_files, bench_input, bench_ports};
 
 #define BENCHES (sizeof(benches) / sizeof(benches[0]))
 

@@ -68,6 +68,7 @@ extern const struct bench bench_net[];
 extern const struct bench bench_stream[];
 extern const struct bench bench_conns[];
 extern const struct bench bench_files[];
+extern const struct bench bench_input[];
 extern const struct bench bench_ports[];
 
 #endif

@@ -63,26 +63,18 @@ def calls_in(profile, functions):
     return found
 
 
-# A segment from the IP layer: parsed, its checksum looked at, its connection found, taken in.
-INPUT = "rill_demux_tcp"
-RECEIVER, SENDER = "rill_tcp_recv", "rill_tcp_send"
+# See bench/input.c.
+DATA, ACK = "bench_take_segment", "bench_take_ack"
 
 
 def tcp_input(command):
-    """Instructions of taking in a full segment in order, and a pure ACK: what the ends of a stream receive,
-    each on a thread of its own."""
-    per_call = {}
+    """Instructions of taking in a full segment in order, and a pure ACK."""
     with tempfile.TemporaryDirectory() as out:
-        callgrind(command, f"{out}/profile", 1, "--separate-threads=yes")
-        for profile in glob.glob(f"{out}/profile-*"):
-            found = calls_in(profile, (INPUT, RECEIVER, SENDER))
-            calls, cost = found[INPUT]
-            for end in (RECEIVER, SENDER):
-                if calls and found[end][0]:
-                    per_call[end] = cost / calls
-    if len(per_call) != 2:
-        raise Failed(f"{INPUT}, {RECEIVER} or {SENDER} is not in the profile")
-    return [per_call[RECEIVER], per_call[SENDER]]
+        callgrind(command, f"{out}/profile", 1)
+        found = calls_in(f"{out}/profile", (DATA, ACK))
+    if not all(calls for calls, _ in found.values()):
+        raise Failed(f"{DATA} or {ACK} is not in the profile")
+    return [cost / calls for calls, cost in (found[DATA], found[ACK])]
 
 
 def main():

@@ -120,91 +120,6 @@ static int bulk_round(void *state, uint64_t *ret_ops)
 	return 0;
 }
 
-/* ---- bulk between two runtimes: each thread's profile is that of one end ---- */
-
-struct two_ends {
-	struct stream *stream;
-	struct rill_runtime *server_rt;
-	uint64_t ops;
-};
-
-static void *ends_open(void *arg)
-{
-	struct two_ends *e = arg;
-
-	bench_must(stream_open(&e->stream, PAIR_NIC, e->server_rt), "open");
-	return NULL;
-}
-
-/* Two full segments at a time, which bring one acknowledgement. */
-static void *pairs_source(void *arg)
-{
-	struct stream *s = arg;
-	uint8_t segments[2 * PAIR_SEGMENT_BYTES] = {0};
-	struct rill_tcp_info info = {0};
-	struct rill_tcp *c;
-
-	bench_must(rill_tcp_accept(s->listener, &c), "accept");
-	while (rill_tcp_send(c, segments, sizeof(segments)) == sizeof(segments)) {
-		do
-			bench_must(rill_yield(), "yield");
-		while (rill_tcp_info(c, &info) == 0 && info.unacked > 0);
-	}
-	rill_tcp_close(c);
-	return NULL;
-}
-
-static void *ends_serve(void *arg)
-{
-	struct two_ends *e = arg;
-
-	e->stream->server = bench_spawn(pairs_source, e->stream);
-	return NULL;
-}
-
-static void *ends_receive(void *arg)
-{
-	struct two_ends *e = arg;
-
-	e->stream->client = pair_connect(&e->stream->pair, 0);
-	bench_must(bulk_round(e->stream, &e->ops), "bulk");
-	rill_tcp_abort(e->stream->client);
-	return NULL;
-}
-
-static void *ends_join(void *arg)
-{
-	struct two_ends *e = arg;
-
-	bench_must(rill_join(e->stream->server, NULL), "join");
-	return NULL;
-}
-
-static void *ends_close(void *arg)
-{
-	struct two_ends *e = arg;
-
-	stream_free(e->stream);
-	return NULL;
-}
-
-/* For callgrind only: the figure is the number of segments. */
-static int input_profile(struct rill_runtime *rt, uint64_t size, double *ret_figures)
-{
-	struct rill_runtime_options o = {RILL_OPTIONS(o), .workers = 1};
-	struct two_ends e = {0};
-
-	bench_must(rill_runtime_create(&o, &e.server_rt), "runtime");
-	bench_must(rill_block_on(rt, ends_open, &e, NULL), "block_on");
-	bench_must(rill_block_on(e.server_rt, ends_serve, &e, NULL), "block_on");
-	bench_must(rill_block_on(rt, ends_receive, &e, NULL), "block_on");
-	bench_must(rill_block_on(e.server_rt, ends_join, &e, NULL), "block_on");
-	bench_must(rill_block_on(rt, ends_close, &e, NULL), "block_on");
-	bench_must(rill_runtime_destroy(e.server_rt), "destroy");
-	ret_figures[0] = (double)e.ops;
-	return 1;
-}
-
 /* ---- connect, request, answer, close ---- */
 
 /* Answers and closes: what waits in TIME-WAIT is the server's end, and the
@@ -270,7 +185,6 @@ const struct bench bench_stream[] = {
 	 .round = bulk_round,
 	 .open = bulk_offload_open,
 	 .close = bulk_close},
-	{.name = "tcp_input_profile", .figures = input_profile},
 	{.name = "tcp_crr", .round = crr_round, .open = crr_open, .close = crr_close},
 	{0},
 };

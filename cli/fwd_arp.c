@@ -10,9 +10,11 @@
 #include <rill/time.h>
 #include <stdlib.h>
 
-#define ENTRIES 1024 /* a power of two */
-#define PROBES 8     /* places of one address */
-#define WAITING_MAX 4
+#define ENTRIES 1024  /* a power of two */
+#define PROBES 8      /* places of one address */
+#define WAITING_MAX 4 /* packets for one address */
+/* And in all, lest somebody who asks for those who are not there gets hold of a NIC's packets. */
+#define WAITING_ALL_MAX 128
 #define FRESH_NS (60 * RILL_SEC) /* asked for again when used afterwards */
 #define RETRY_NS RILL_SEC
 #define ARP_LEN 28
@@ -32,6 +34,9 @@ struct entry {
 
 struct fwd_neighbours {
 	struct entry entries[ENTRIES];
+	/* under the mutex */
+	unsigned waiting_count; /* of all entries */
+	unsigned hand;		/* where room is made next */
 	pthread_mutex_t lock;
 };
 
@@ -143,11 +148,33 @@ static void send_arp(const struct fwd_port *in, struct fwd_lane *lane, unsigned 
 	rill_fwd_out_own(lane, in, port, p);
 }
 
+/* The oldest of those that wait for e (RFC 1122, 2.3.2.2). */
+static void drop_waiting(struct fwd_neighbours *n, struct entry *e, unsigned count,
+			 atomic_ullong *counter)
+{
+	fwd_count(counter, count);
+	rill_pkt_free(e->waiting, count);
+	e->waiting_count -= count;
+	n->waiting_count -= count;
+	memmove(e->waiting, e->waiting + count, e->waiting_count * sizeof(e->waiting[0]));
+}
+
+/* The next entry for which some wait loses one, so that those that come late wait as well. */
+static void make_room(struct fwd_neighbours *n, atomic_ullong *counter)
+{
+	if (n->waiting_count < WAITING_ALL_MAX)
+		return;
+	while (n->entries[n->hand].waiting_count == 0)
+		n->hand = (n->hand + 1) % ENTRIES;
+	drop_waiting(n, &n->entries[n->hand], 1, counter);
+}
+
 /* Takes over p; asks, but not all the time. */
 static void wait_for(const struct fwd_port *in, struct fwd_lane *lane, unsigned port, uint32_t ip,
 		     struct rill_pkt *p)
 {
 	struct fwd_neighbours *n = in->fwd->neighbours;
+	atomic_ullong *counter = &fwd_counters(lane, in)->unresolved;
 	uint64_t now = rill_now();
 	bool ask;
 
@@ -155,21 +182,18 @@ static void wait_for(const struct fwd_port *in, struct fwd_lane *lane, unsigned 
 	struct entry *e = find(n, ip, true);
 
 	if (atomic_load_explicit(&e->ip, memory_order_relaxed) != ip) {
-		rill_pkt_free(e->waiting, e->waiting_count);
-		e->waiting_count = 0;
+		drop_waiting(n, e, e->waiting_count, counter);
 		atomic_store_explicit(&e->asked_ns, 0, memory_order_relaxed);
 		write_entry(e, ip, 0, port);
 	}
 	ask = now - atomic_load_explicit(&e->asked_ns, memory_order_relaxed) >= RETRY_NS;
 	if (ask)
 		atomic_store_explicit(&e->asked_ns, now, memory_order_relaxed);
-	if (e->waiting_count == WAITING_MAX) {
-		/* the oldest goes (RFC 1122, 2.3.2.2) */
-		fwd_drop(&fwd_counters(lane, in)->unresolved, e->waiting[0]);
-		memmove(e->waiting, e->waiting + 1, sizeof(e->waiting) - sizeof(e->waiting[0]));
-		e->waiting_count--;
-	}
+	if (e->waiting_count == WAITING_MAX)
+		drop_waiting(n, e, 1, counter);
+	make_room(n, counter);
 	e->waiting[e->waiting_count++] = p;
+	n->waiting_count++;
 	pthread_mutex_unlock(&n->lock);
 	if (ask)
 		send_arp(in, lane, port, OP_REQUEST, NULL, ip);
@@ -223,10 +247,10 @@ static void learn(struct fwd_port *in, struct fwd_lane *lane, uint32_t ip, const
 		bool other = atomic_load_explicit(&e->ip, memory_order_relaxed) != ip;
 
 		if (other)
-			rill_pkt_free(e->waiting, e->waiting_count);
-		else
-			memcpy(waiting, e->waiting, sizeof(waiting));
-		count = other ? 0 : e->waiting_count;
+			drop_waiting(n, e, e->waiting_count, &fwd_counters(lane, in)->unresolved);
+		memcpy(waiting, e->waiting, sizeof(waiting));
+		count = e->waiting_count;
+		n->waiting_count -= count;
 		e->waiting_count = 0;
 		write_entry(e, ip, word, in->index);
 		atomic_store_explicit(&e->heard_ns, rill_now(), memory_order_relaxed);

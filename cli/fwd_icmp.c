@@ -89,6 +89,9 @@ void rill_fwd_icmp_error(struct fwd_port *in, struct fwd_lane *lane, uint8_t typ
 
 	if (quote > QUOTE_MAX)
 		quote = QUOTE_MAX;
+	/* Nor longer than what the port takes: its packets need not have room for more. */
+	if (quote + IP_LEN + ICMP_LEN > in->info.mtu)
+		quote = in->info.mtu - IP_LEN - ICMP_LEN;
 	if (!may_answer(p) || !spend_credit(in->fwd) ||
 	    rill_port_alloc(in->port, lane_queue(lane, in->fwd, in->index), &e, 1) == 0) {
 		rill_pkt_free(&p, 1);

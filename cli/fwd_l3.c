@@ -7,6 +7,9 @@
 #include <stdlib.h>
 
 #define IP_MIN 20
+#define UDP_LEN 8
+#define TCP_OFFSET_AT 12
+#define PROTO_TCP 6
 #define ICMP_UNREACHABLE 3
 #define ICMP_NET_UNREACHABLE 0
 #define ICMP_FRAGMENTATION_NEEDED 4
@@ -138,22 +141,43 @@ void rill_fwd_ip_out(const struct fwd_port *in, struct fwd_lane *lane, uint32_t 
 	rill_fwd_out(lane, in, r->port, p);
 }
 
-/* Not to anybody in particular, or to and from this machine alone (RFC 1812, 5.3.7). */
-static bool never_forwarded(uint32_t src, uint32_t dst)
+/* Of nobody in particular, or of this machine alone (RFC 1812, 5.3.7): nobody to answer, either. */
+static bool is_no_source(uint32_t src)
 {
-	uint8_t from = (uint8_t)(ntohl(src) >> 24), to = (uint8_t)(ntohl(dst) >> 24);
+	uint8_t from = (uint8_t)(ntohl(src) >> 24);
 
-	return to >= 224 || to == 127 || to == 0 || from >= 224 || from == 127 || src == 0;
+	return from >= 224 || from == 127 || src == 0;
+}
+
+static bool is_no_destination(uint32_t dst)
+{
+	uint8_t to = (uint8_t)(ntohl(dst) >> 24);
+
+	return to >= 224 || to == 127 || to == 0;
+}
+
+/* The longest packet that p becomes on its way out: one header for many is cut there. */
+static uint32_t longest(const struct rill_pkt *p)
+{
+	const uint8_t *ip = p->data + FWD_ETH_LEN;
+	uint32_t total = fwd_get16(ip + 2), header = (ip[0] & 15u) * 4, transport = UDP_LEN, one;
+
+	if (!(p->flags & RILL_PKT_GSO))
+		return total;
+	if (ip[9] == PROTO_TCP && FWD_ETH_LEN + header + TCP_OFFSET_AT < p->len)
+		transport = (ip[header + TCP_OFFSET_AT] >> 4) * 4u;
+	one = header + transport + p->meta.gso_size;
+	return one < total ? one : total;
 }
 
 static void forward(struct fwd_port *in, struct fwd_lane *lane, struct rill_pkt *p)
 {
 	struct fwd_counters *c = fwd_counters(lane, in);
 	uint8_t *ip = p->data + FWD_ETH_LEN;
-	uint32_t dst = fwd_get_ip(ip + 16), total = fwd_get16(ip + 2);
+	uint32_t dst = fwd_get_ip(ip + 16);
 	const struct fwd_route *r;
 
-	if (never_forwarded(fwd_get_ip(ip + 12), dst)) {
+	if (is_no_destination(dst)) {
 		fwd_drop(&c->not_ours, p);
 		return;
 	}
@@ -168,7 +192,7 @@ static void forward(struct fwd_port *in, struct fwd_lane *lane, struct rill_pkt 
 		rill_fwd_icmp_error(in, lane, ICMP_UNREACHABLE, ICMP_NET_UNREACHABLE, 0, p);
 		return;
 	}
-	if (total > in->fwd->ports[r->port].info.mtu && !(p->flags & RILL_PKT_GSO)) {
+	if (longest(p) > in->fwd->ports[r->port].info.mtu) {
 		/* Whoever allows fragments gets the same answer: none are made here. */
 		fwd_count(&c->too_big, 1);
 		rill_fwd_icmp_error(in, lane, ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED,
@@ -189,6 +213,11 @@ void rill_fwd_route(struct fwd_port *in, struct fwd_lane *lane, struct rill_pkt 
 		return;
 	}
 	type = fwd_get16(p->data + 12);
+	/* Of a VLAN, whether the NIC took the tag off or not: another net, and none of ours. */
+	if (p->flags & RILL_PKT_VLAN) {
+		fwd_drop(&c->not_ip, p);
+		return;
+	}
 	if (type == FWD_ETHERTYPE_ARP) {
 		rill_fwd_arp_in(in, lane, p);
 		return;
@@ -206,7 +235,9 @@ void rill_fwd_route(struct fwd_port *in, struct fwd_lane *lane, struct rill_pkt 
 		fwd_drop(&c->malformed, p);
 		return;
 	}
-	if (is_own(in->fwd, fwd_get_ip(p->data + FWD_ETH_LEN + 16)))
+	if (is_no_source(fwd_get_ip(p->data + FWD_ETH_LEN + 12)))
+		fwd_drop(&c->not_ours, p);
+	else if (is_own(in->fwd, fwd_get_ip(p->data + FWD_ETH_LEN + 16)))
 		rill_fwd_icmp_in(in, lane, p);
 	else
 		forward(in, lane, p);

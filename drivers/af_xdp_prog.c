@@ -132,6 +132,22 @@ int rill_xdp_prog_set_socket(struct rill_xdp_prog *p, unsigned queue, int fd)
 	return bpf_map_update_elem(bpf_map__fd(p->skel->maps.rill_sockets), &key, &value, BPF_ANY);
 }
 
+static bool is_everything(const struct rill_flow_rule *rule)
+{
+	return !rule->local.family && !rule->proto && !rule->port;
+}
+
+static int set_everything(struct rill_xdp_prog *p, __u32 on)
+{
+	int fd = bpf_map__fd(p->skel->maps.rill_everything);
+	__u32 zero = 0, was = 0;
+	int err = bpf_map_lookup_elem(fd, &zero, &was);
+
+	if (!err && !on && !was)
+		err = -ENOENT;
+	return err ? err : bpf_map_update_elem(fd, &zero, &on, BPF_ANY);
+}
+
 static int make_key(const struct rill_flow_rule *rule, struct rill_xdp_key *key)
 {
 	if (rule->local.family != RILL_AF_IP4 && rule->local.family != RILL_AF_IP6)
@@ -150,6 +166,9 @@ int rill_xdp_prog_add_rule(struct rill_xdp_prog *p, const struct rill_flow_rule 
 {
 	struct rill_xdp_key key;
 	__u32 value = 1;
+
+	if (is_everything(rule))
+		return set_everything(p, 1);
 	int err = make_key(rule, &key);
 
 	if (err)
@@ -162,6 +181,9 @@ int rill_xdp_prog_add_rule(struct rill_xdp_prog *p, const struct rill_flow_rule 
 int rill_xdp_prog_del_rule(struct rill_xdp_prog *p, const struct rill_flow_rule *rule)
 {
 	struct rill_xdp_key key;
+
+	if (is_everything(rule))
+		return set_everything(p, 0);
 	int err = make_key(rule, &key);
 
 	return err ? err : bpf_map_delete_elem(bpf_map__fd(p->skel->maps.rill_local), &key);

@@ -28,7 +28,10 @@ void rill_xdp_prog_detach(struct rill_xdp_prog *p);
 /* From now on rill's frames on that receive queue go to the socket. */
 int rill_xdp_prog_set_socket(struct rill_xdp_prog *p, unsigned queue, int fd);
 
-/* -EINVAL: a port without a protocol, no address. -ENOSPC. Adding twice is adding once. */
+/*
+ * An empty rule is for everything, VLANs and what is not IP included. -EINVAL: a port without a
+ * protocol, or either without an address. -ENOSPC. Adding twice is adding once.
+ */
 int rill_xdp_prog_add_rule(struct rill_xdp_prog *p, const struct rill_flow_rule *rule);
 /* -ENOENT */
 int rill_xdp_prog_del_rule(struct rill_xdp_prog *p, const struct rill_flow_rule *rule);

@@ -226,12 +226,26 @@ static void port_close(void *port)
 		rte_dev_remove(info.device);
 }
 
+/* p is in the list no more, or not yet. */
+static bool is_last_at_socket(const struct rill_dpdk_port *p)
+{
+	for (struct rill_list *n = ports.next; n != &ports; n = n->next) {
+		const struct rill_dpdk_port *other =
+			RILL_LIST_ENTRY(n, struct rill_dpdk_port, link);
+
+		if (other->is_memif && rill_dpdk_memif_is_server(other->device) &&
+		    rill_dpdk_memif_share_socket(p->device, other->device))
+			return false;
+	}
+	return true;
+}
+
 /* EAL's and the PMD's part of it, and the memory. */
 static void port_free(struct rill_dpdk_port *p, bool probed)
 {
 	bool virtual = strchr(p->name, ':') == NULL;
 
-	if (probed && p->is_memif)
+	if (probed && p->is_memif && is_last_at_socket(p))
 		rill_dpdk_memif_before_close(p->device);
 	/*
 	 * Virtual devices' callbacks (a peer that goes, a link that changes) expect the port to be

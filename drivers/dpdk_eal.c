@@ -180,7 +180,8 @@ static bool add_defaults(void)
 
 static bool build_args(const char *args)
 {
-	const char *environment = getenv("RILL_DPDK_EAL");
+	/* Not for programs that have more rights than who starts them: -d loads a library. */
+	const char *environment = secure_getenv("RILL_DPDK_EAL");
 	char *save = NULL;
 
 	snprintf(eal.text, sizeof(eal.text), "%s %s", environment ? environment : "",
@@ -212,24 +213,15 @@ static ssize_t filter_write(void *fd, const char *text, size_t len)
 static FILE *filter_on(FILE **stream, int fd)
 {
 	FILE *old = *stream;
-	FILE *f = fopencookie((void *)(intptr_t)fd, "w",
-			      (cookie_io_functions_t){.write = filter_write});
+	FILE *f = log_aloud ? NULL
+			    : fopencookie((void *)(intptr_t)fd, "w",
+					  (cookie_io_functions_t){.write = filter_write});
 
-	if (!f || log_aloud)
+	if (!f)
 		return old;
 	setvbuf(f, NULL, _IONBF, 0);
 	*stream = f;
 	return old;
-}
-
-static void filter_off(FILE **stream, FILE *old)
-{
-	FILE *f = *stream;
-
-	if (f == old)
-		return;
-	*stream = old;
-	fclose(f);
 }
 
 /* EAL binds the thread that calls it to an lcore: so not the caller's. */
@@ -241,8 +233,9 @@ static void *init_thread(void *arg)
 	FILE *out = filter_on(&stdout, 1), *errors = filter_on(&stderr, 2);
 
 	*err = rte_eal_init(eal.argc, eal.argv) < 0 ? -RILL_MAX(rte_errno, 1) : 0;
-	filter_off(&stdout, out);
-	filter_off(&stderr, errors);
+	/* The filters are never closed: another thread may be about to write to one. */
+	stdout = out;
+	stderr = errors;
 	return NULL;
 }
 

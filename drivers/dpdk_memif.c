@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -69,17 +70,32 @@ void rill_dpdk_memif_before_open(const char *device)
 {
 	struct sockaddr_un addr;
 	socklen_t len = socket_name(device, &addr);
+	struct stat st;
 	int fd;
 
 	if (!rill_dpdk_memif_is_server(device) || addr.sun_path[0] == 0)
 		return;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	/*
+	 * Of another kind than the PMD's, so that whoever listens hears nothing of it (EPROTOTYPE).
+	 * The PMD aborts its process when a connection is gone before it has answered.
+	 */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	/* Refused: the path is there, and nobody listens. */
-	if (connect(fd, (struct sockaddr *)&addr, len) < 0 && errno == ECONNREFUSED)
+	/* Refused: the path is there, and nobody listens. So it is with files of other kinds. */
+	if (connect(fd, (struct sockaddr *)&addr, len) < 0 && errno == ECONNREFUSED &&
+	    lstat(addr.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(addr.sun_path);
 	close(fd);
+}
+
+bool rill_dpdk_memif_share_socket(const char *one, const char *other)
+{
+	struct sockaddr_un a, b;
+
+	socket_name(one, &a);
+	socket_name(other, &b);
+	return memcmp(a.sun_path, b.sun_path, sizeof(a.sun_path)) == 0;
 }
 
 static bool listens_at(int fd, const struct sockaddr_un *want)

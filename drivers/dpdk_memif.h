@@ -14,11 +14,15 @@ bool rill_dpdk_memif_is_server(const char *device);
 /* Its memory is the peer's as well, so that only EAL's can be sent. */
 bool rill_dpdk_memif_is_zero_copy(const char *device);
 
+/* Servers with several ids may: it is one in the process then. */
+bool rill_dpdk_memif_share_socket(const char *one, const char *other);
+
 /* A server that was killed leaves the path of its socket behind, and the next cannot bind then. */
 void rill_dpdk_memif_before_open(const char *device);
 /*
  * A server that closes leaves its listening socket open, and the callback for it, whose memory is
- * gone. Replaces the socket by something that nothing ever comes from. Before the close.
+ * gone. Replaces the socket by something that nothing ever comes from. Before the close of the last
+ * server that shares it.
  */
 void rill_dpdk_memif_before_close(const char *device);
 

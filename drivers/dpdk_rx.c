@@ -31,7 +31,7 @@ static unsigned ip_header_len(const uint8_t *p, uint32_t len, uint8_t *ret_proto
 /* Bytes before the payload of a merged frame; 0: it is none that rill can cut again. */
 static uint16_t merged_header_len(const struct rill_buf *b)
 {
-	uint32_t l2 = 14;
+	uint32_t l2 = 14, len = 0;
 	uint8_t proto = 0;
 
 	if (b->len >= 18 && b->data[12] == 0x81 && b->data[13] == 0)
@@ -41,10 +41,11 @@ static uint16_t merged_header_len(const struct rill_buf *b)
 	unsigned l3 = ip_header_len(b->data + l2, b->len - l2, &proto);
 
 	if (l3 && proto == 17)
-		return (uint16_t)(l2 + l3 + 8);
+		len = l2 + l3 + 8;
 	if (l3 && proto == 6 && b->len >= l2 + l3 + 20)
-		return (uint16_t)(l2 + l3 + (b->data[l2 + l3 + 12] >> 4) * 4u);
-	return 0;
+		len = l2 + l3 + (b->data[l2 + l3 + 12] >> 4) * 4u;
+	/* Lengths in headers are the sender's word. */
+	return len <= b->len ? (uint16_t)len : 0;
 }
 
 static RILL_NOINLINE void take_meta(struct rill_dpdk_port *p, struct rill_buf *b,

@@ -8,7 +8,12 @@
 
 #define ETH_LEN 14u
 #define VLAN_LEN 4u
+#define IP_LEN 20u /* at least */
+#define TCP_LEN 20u
+#define UDP_LEN 8u
 #define TCP_SUM_AT 16 /* in its header: tells TCP from UDP */
+#define UDP_SUM_AT 6
+#define L3_LEN_MAX 511u /* of the bits that an mbuf has for it */
 
 enum given {
 	GIVEN_MBUF,   /* the buffer itself: ends with the PMD */
@@ -145,14 +150,37 @@ static uint32_t l2_len(const struct rill_buf *b)
 	return len;
 }
 
+/* By the header itself: what kernels say of received frames (header_len) is a hint. */
+static uint32_t l4_len(const struct rill_buf *b)
+{
+	return b->csum_offset == TCP_SUM_AT ? (b->data[b->csum_start + 12] >> 4) * 4u : UDP_LEN;
+}
+
+/* Packets are anybody's, and what one says of itself may be wrong: is all of it in its headers? */
+static bool offloads_fit(const struct rill_buf *b)
+{
+	bool tcp = b->csum_offset == TCP_SUM_AT;
+	uint32_t least = tcp ? TCP_LEN : UDP_LEN, l2;
+
+	if (!(b->flags & RILL_BUF_CSUM_PARTIAL) || (!tcp && b->csum_offset != UDP_SUM_AT) ||
+	    b->csum_start + least > b->len)
+		return false;
+	l2 = l2_len(b);
+	if (b->csum_start < l2 + IP_LEN || b->csum_start > l2 + L3_LEN_MAX)
+		return false;
+	if (!(b->flags & RILL_BUF_GSO))
+		return true;
+	return rill_buf_meta((struct rill_buf *)b)->gso_size > 0 && l4_len(b) >= least &&
+	       b->csum_start + l4_len(b) <= b->len;
+}
+
 static void set_segmentation(struct rte_mbuf *m, struct rill_buf *b, bool tcp, bool ip4)
 {
-	const struct rill_buf_meta *meta = rill_buf_meta(b);
 	uint8_t *header = rte_pktmbuf_mtod(m, uint8_t *);
 
 	m->ol_flags |= tcp ? RTE_MBUF_F_TX_TCP_SEG : RTE_MBUF_F_TX_UDP_SEG;
-	m->l4_len = (uint8_t)(meta->header_len - b->csum_start);
-	m->tso_segsz = meta->gso_size;
+	m->l4_len = (uint8_t)l4_len(b);
+	m->tso_segsz = rill_buf_meta(b)->gso_size;
 	take_length_out(header + b->csum_start + b->csum_offset, m->pkt_len - b->csum_start);
 	if (ip4) {
 		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
@@ -242,6 +270,8 @@ static bool sendable(const struct rill_dpdk_port *p, const struct rill_buf *b)
 	if (RILL_UNLIKELY(b->flags & (RILL_BUF_CHAIN | RILL_BUF_PARTS)))
 		len = rill_buf_frame_len(b);
 	if (b->len < ETH_LEN)
+		return false;
+	if (b->flags & (RILL_BUF_CSUM_PARTIAL | RILL_BUF_GSO) && !offloads_fit(b))
 		return false;
 	if (b->flags & RILL_BUF_GSO)
 		return len <= p->base.gso_max;

@@ -89,11 +89,11 @@ static void *watch_thread(void *arg)
 	while (watch.count > 0) {
 		for (unsigned i = 0; i < watch.count; i++)
 			look_after(watch.ports[i]);
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += TICK_NS;
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&watch.changed, &watch.lock, &until);
+		pthread_cond_clockwait(&watch.changed, &watch.lock, CLOCK_MONOTONIC, &until);
 	}
 	watch.running = false;
 	pthread_mutex_unlock(&watch.lock);

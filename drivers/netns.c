@@ -163,13 +163,16 @@ static void take_fds(struct rill_netns_job *job, const struct reply *r, struct m
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
 	const unsigned char *at = c ? CMSG_DATA(c) : NULL;
+	/* Past this process's limit they are fewer than were sent. */
+	size_t count = c ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
 
 	for (unsigned i = 0; i < job->fd_count + 2; i++) {
 		int fd = -1;
 
-		if (r->sent[i] && at) {
+		if (r->sent[i] && count > 0) {
 			memcpy(&fd, at, sizeof(fd));
 			at += sizeof(fd);
+			count--;
 		}
 		if (i < job->fd_count)
 			job->fds[i] = fd;

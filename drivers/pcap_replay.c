@@ -72,6 +72,17 @@ static bool rewind_file(struct rill_replay *r, bool any)
 	return true;
 }
 
+/* Times of a file are anybody's: what is too far off for the clock never comes. */
+static uint64_t after(uint64_t base_ns, double ns)
+{
+	uint64_t whole;
+
+	if (ns >= (double)UINT64_MAX)
+		return UINT64_MAX;
+	whole = (uint64_t)ns;
+	return whole > UINT64_MAX - base_ns ? UINT64_MAX : base_ns + whole;
+}
+
 static uint64_t due_of(struct rill_replay *r)
 {
 	double recorded;
@@ -81,10 +92,10 @@ static uint64_t due_of(struct rill_replay *r)
 		if (r->next.time_ns > r->last_ns)
 			r->last_ns = r->next.time_ns;
 		recorded = (double)(r->last_ns - r->first_ns);
-		return r->base_ns + (uint64_t)(recorded / r->factor);
+		return after(r->base_ns, recorded / r->factor);
 	case RILL_REPLAY_PPS:
 	case RILL_REPLAY_BPS:
-		return r->base_ns + (uint64_t)r->due_after_ns;
+		return after(r->base_ns, r->due_after_ns);
 	default:
 		return 0;
 	}

@@ -53,7 +53,8 @@ static bool same_owner(const char *directory, uid_t owner)
 {
 	struct stat st;
 
-	return stat(directory, &st) == 0 && S_ISDIR(st.st_mode) &&
+	/* No link, which somebody else could have made, and turn to another place after this. */
+	return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) &&
 	       (st.st_uid == owner || st.st_uid == 0) && (st.st_mode & S_IWOTH) == 0;
 }
 

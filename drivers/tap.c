@@ -97,8 +97,8 @@ static unsigned tap_rx_burst(struct rill_nic_queue *base, struct rill_buf **bufs
 	uint64_t bytes = 0;
 	int err = 0;
 
-	/* Without a buffer the kernel's queue keeps the rest. */
-	while (count < n && err != -EAGAIN && err != -ENOBUFS) {
+	/* Without a buffer the kernel's queue keeps the rest. What is of no use counts, too. */
+	for (unsigned i = 0; i < n && err != -EAGAIN && err != -ENOBUFS; i++) {
 		err = rill_tap_vnet_read(&q->vnet, &bufs[count]);
 		if (!err)
 			bytes += rill_buf_frame_len(bufs[count++]);

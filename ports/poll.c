@@ -180,12 +180,20 @@ static void wake(struct rill_port_queue *q, unsigned n)
 	rill_wake_flush(&wakes);
 }
 
+/* Hints, both: whoever was woken took less than there was, and others still wait for the rest. */
+static bool owes(struct rill_port_queue *q)
+{
+	return rill_load_relaxed(&q->held_count) > 0 && rill_load_relaxed(&q->waiting) > 0;
+}
+
 /* The first packets wait in held until the task that was woken comes for them. */
 static bool poll_tasks(struct rill_poller *p, uint64_t now)
 {
 	struct rill_port_queue *q = queue_of(p);
 
-	if (!is_due(q, now) || !begin(q))
+	if (!owes(q) && !is_due(q, now))
+		return false;
+	if (!begin(q))
 		return false;
 	look_at_link(q, now);
 	/* seq_cst: pairs with whoever begins to wait, see recv.c */

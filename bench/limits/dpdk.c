@@ -2,13 +2,14 @@
 /*
  * A DPDK port with nothing around it: what its driver allows.
  *
- *   limit_dpdk echo DEVICE    sends back what comes, addresses swapped, until killed
- *   limit_dpdk flood DEVICE   sends 64 byte frames as fast as they are taken, until killed
- *   limit_dpdk rr DEVICE      one frame, as long as a TCP segment with 64 bytes, there and back to
- * an echo: prints the median in microseconds limit_dpdk load DEVICE    64 UDP datagrams of 64 bytes
- * on their way to an echo and back: prints nanoseconds per answer limit_dpdk drop DEVICE receives
- * and drops: prints nanoseconds per frame limit_dpdk loop DEVICE    sends again what comes, on a
- * port that is a loop (net_ring0): the same
+ * - limit_dpdk echo DEVICE: sends back what comes, addresses swapped, until killed
+ * - limit_dpdk flood DEVICE: sends 64 byte frames as fast as they are taken, until killed
+ * - limit_dpdk rr DEVICE: one frame, as long as a TCP segment with 64 bytes, there and back to an
+ *   echo; prints the median in microseconds
+ * - limit_dpdk load DEVICE: 64 UDP datagrams of 64 bytes on their way to an echo and back; prints
+ *   nanoseconds per answer
+ * - limit_dpdk drop DEVICE: receives and drops; prints nanoseconds per frame
+ * - limit_dpdk loop DEVICE: sends again what comes, on a port that is a loop (net_ring0); the same
  *
  * DEVICE is for EAL's --vdev.
  */

@@ -36,6 +36,14 @@ struct {
 	__type(value, __u32);
 } rill_local SEC(".maps");
 
+/* Not 0: everything is rill's, whatever it is. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} rill_everything SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, RILL_XDP_REASON_COUNT);
@@ -76,6 +84,14 @@ static __always_inline int redirect(struct xdp_md *ctx, __u32 reason)
 
 	count(action == XDP_REDIRECT ? reason : RILL_XDP_PASS_NO_SOCKET);
 	return action;
+}
+
+static __always_inline bool everything(void)
+{
+	__u32 zero = 0;
+	const __u32 *on = bpf_map_lookup_elem(&rill_everything, &zero);
+
+	return on && *on;
 }
 
 static __always_inline bool owned(const struct rill_xdp_key *key)
@@ -171,6 +187,8 @@ int rill_xdp_steer(struct xdp_md *ctx)
 	const void *end = (const void *)(long)ctx->data_end;
 	const struct ethhdr *eth = (const void *)(long)ctx->data;
 
+	if (everything())
+		return redirect(ctx, RILL_XDP_REDIRECT_ALL);
 	if ((const void *)(eth + 1) > end)
 		return pass(RILL_XDP_PASS_SHORT);
 	switch (eth->h_proto) {

@@ -26,6 +26,7 @@ struct rill_xdp_key {
 	X(REDIRECT_ADDR, "redirected: address")                                                    \
 	X(REDIRECT_ARP, "redirected: ARP for the address")                                         \
 	X(REDIRECT_ND, "redirected: neighbour discovery for the address")                          \
+	X(REDIRECT_ALL, "redirected: everything is")                                               \
 	X(PASS_NO_RULE, "passed: not rill's")                                                      \
 	X(PASS_NO_SOCKET, "passed: rill's, but no socket on this receive queue")                   \
 	X(PASS_VLAN, "passed: VLAN tag")                                                           \

@@ -11,8 +11,7 @@
  * and who finds it taken spins. With a queue per worker (the default) and each worker on its own,
  * nobody does.
  *
- * A NIC is a port's or an interface's (rill/net.h), not both. A program that wants some packets raw
- * and some through a stack opens two: on af_xdp, flow rules say what of an interface is whose.
+ * A NIC is a port's or an interface's (rill/net.h), not both: who opens it second gets -EBUSY.
  */
 #ifndef RILL_PORT_H
 #define RILL_PORT_H

@@ -15,6 +15,8 @@
 #define HEADERS_STAMPED (OPTIONS + RILL_TCP_TIMESTAMPS_LEN)
 /* Two no-operations, kind 8, length 10. */
 #define STAMP 0x0101080a
+/* Frames that are more, or less, than their bytes. */
+#define NOT_PLAIN (RILL_BUF_CHAIN | RILL_BUF_GSO | RILL_BUF_VLAN)
 /* Buffers of one frame that are looked at. */
 #define PIECES_MAX RILL_BUF_SEGS_MAX
 
@@ -125,7 +127,7 @@ static bool follows(const struct rill_buf *prev, const struct rill_buf *next, ui
 	const uint8_t *p = prev->data + link, *q = next->data + link;
 	uint32_t headers = headers_of(p);
 
-	if (next->len < link + headers + 1 || (next->flags & ~RILL_BUF_CSUM_OK) != 0)
+	if (next->len < link + headers + 1 || (next->flags & NOT_PLAIN) != 0)
 		return false;
 	if (!same_headers(p, q) || (link != 0 && !same_link(prev->data, next->data)))
 		return false;
@@ -347,7 +349,7 @@ unsigned rill_gro_take(struct rill_core *core, struct rill_buf **bufs, unsigned 
 
 	if (RILL_UNLIKELY((b->flags & (RILL_BUF_CHAIN | RILL_BUF_GSO)) != 0))
 		return take_frame(core, b, link);
-	if (n < 2 || (b->flags & ~RILL_BUF_CSUM_OK) != 0 || !is_to_us(core, b, link) ||
+	if (n < 2 || (b->flags & NOT_PLAIN) != 0 || !is_to_us(core, b, link) ||
 	    !is_plain(core, b->data + link, b->len - link, b->len - link))
 		return 0;
 	/* Whether there is a run at all first: how long it is takes longer. */

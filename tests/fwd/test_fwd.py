@@ -48,7 +48,10 @@ class Site:
             where.inside("ip", "link", "set", nic, "up")
 
     def spec(self, side):
-        return f"af_xdp:f{side}" if self.driver == "af_xdp" else f"tap:{side}0"
+        if self.driver == "af_xdp":
+            return f"af_xdp:f{side}"
+        end = self.a if side == "a" else self.b
+        return f"tap:{side}0,netns=/proc/{end.pid}/ns/net"
 
     def start(self, *options, addrs=(None, None)):
         command = [RILL, "fwd", "--workers", "1"]
@@ -58,9 +61,6 @@ class Site:
                 command += ["--addr", addr]
         self.program = self.f.start(self.work.file("fwd.log"), *command, *options)
         self.program.until("forwarding between")
-        if self.driver == "tap":
-            for end, name in ((self.a, "a0"), (self.b, "b0")):
-                self.f.inside("ip", "link", "set", name, "netns", end.pid)
 
     def configure(self, end, name, addr, gateway=None):
         end.inside("ip", "link", "set", name, "up")
@@ -80,14 +80,18 @@ class Site:
 
     def ping(self, to, *options, count=20):
         """How many answers came, and all that ping said."""
-        run = self.a.inside("sh", "-c", f"ping -n -i 0.01 -c {count} -W 2 {' '.join(options)} {to} || true")
+        run = self.a.inside("sh", "-c", f"ping -n -i 0.01 -c {count} -W 5 {' '.join(options)} {to} || true")
         return int(re.search(r"(\d+) received", run)[1]), run
 
-    def iperf(self, to, *options):
-        server = self.b.start(self.work.file("iperf.log"), "iperf3", "-s", "-1")
+    def reach(self, to):
+        """Until the first answer, by when everybody has learnt where everybody is."""
+        self.a.inside("ping", "-n", "-c", "1", "-w", "50", to)
+
+    def iperf(self, to, amount, *options):
+        server = self.b.start(self.work.file("iperf.log"), "iperf3", "-s", "-1", "--forceflush")
         server.until("listening")
-        said = json.loads(self.a.inside("iperf3", "-c", to, "-t", "1", "-J", *options))
-        server.wait(10)
+        said = json.loads(self.a.inside("iperf3", "-c", to, "-n", amount, "-J", *options, within=120))
+        server.wait(60)
         return said["end"]
 
     def curl(self, to):
@@ -97,7 +101,8 @@ class Site:
         server = self.b.start(self.work.file("http.log"), sys.executable, "-u", "-m", "http.server", "8000",
                               "--directory", self.work.path)
         server.until("Serving")
-        got = self.a.inside("curl", "-sS", "--max-time", "20", f"http://{to}:8000/body", text=False)
+        got = self.a.inside("curl", "-sS", "--max-time", "120", f"http://{to}:8000/body", text=False,
+                            within=150)
         server.stop()
         return got == body
 
@@ -124,12 +129,14 @@ class Fwd(unittest.TestCase):
                 self.assertRegex(said, r"forwarded +\d+")
 
     def carries(self, site, to):
+        site.reach(to)
         self.assertEqual(site.ping(to)[0], 20)
         self.assertEqual(site.ping(to, "-s", "1472", "-M", "do")[0], 20)
         self.assertTrue(site.curl(to))
-        self.assertGreater(site.iperf(to)["sum_received"]["bytes"], 100_000)
-        self.assertGreater(site.iperf(to, "-R")["sum_received"]["bytes"], 100_000)
-        self.assertGreater(site.iperf(to, "-u", "-b", "5M")["sum"]["packets"], 100)
+        for direction in ([], ["-R"]):
+            self.assertGreater(site.iperf(to, "3M", *direction)["sum_received"]["bytes"], 1_000_000)
+        datagrams = site.iperf(to, "500K", "-u", "-b", "5M")["sum"]
+        self.assertGreater(datagrams["packets"], datagrams["lost_packets"])
 
     def test_patch(self):
         def check(site):
@@ -159,6 +166,7 @@ class Fwd(unittest.TestCase):
     def test_router_answers(self):
         def check(site):
             site.routed()
+            site.reach(B_IP)
             self.assertEqual(site.ping(A_GATEWAY)[0], 20)
             self.assertEqual(site.ping(B_GATEWAY)[0], 20)
             self.assertEqual(site.ping(B_IP)[0], 20)
@@ -175,6 +183,7 @@ class Fwd(unittest.TestCase):
         def check(site):
             site.routed("--route", f"198.19.0.0/16,{B_IP}")
             site.b.inside("ip", "addr", "add", BEHIND + "/32", "dev", "lo")
+            site.reach(BEHIND)
             self.assertEqual(site.ping(BEHIND)[0], 20)
         self.each(check)
 
@@ -182,11 +191,13 @@ class Fwd(unittest.TestCase):
         def check(site):
             if site.driver == "tap":
                 site.routed()
+                site.reach(B_IP)
                 self.assertEqual(site.ping(B_IP)[0], 20)
                 return
             site.f.inside("ip", "link", "set", "fb", "mtu", "1300")
             site.b.inside("ip", "link", "set", "b0", "mtu", "1300")
             site.routed()
+            site.reach(B_IP)
             said = site.ping(B_IP, "-s", "1400", "-M", "do", count=2)[1]
             self.assertIn("mtu = 1300", said.replace("mtu=", "mtu = "))
             self.assertTrue(site.curl(B_IP))

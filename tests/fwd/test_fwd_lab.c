@@ -296,6 +296,15 @@ static void *errors(void *arg)
 	send_raw(lab, make_ip(lab, b, 64, 1001));
 	expect_error(lab, ICMP_UNREACHABLE, 4, 1000);
 	lab->fwd.ports[1].info.mtu = 1500;
+	/* nor is it longer than what it goes out of takes */
+	lab->fwd.ports[0].info.mtu = 100;
+	send_raw(lab, make_ip(lab, b, 1, 128));
+	p = next_of(lab, lab->raw, FWD_ETHERTYPE_IP4);
+	RILL_ASSERT_CMP(fwd_get16(p->data + FWD_ETH_LEN + 2), ==, 100);
+	RILL_ASSERT_CMP(p->len, ==, FWD_ETH_LEN + 100u);
+	RILL_ASSERT_CMP(rill_fwd_checksum(p->data + FWD_ETH_LEN + 20, 80), ==, 0);
+	rill_pkt_free(&p, 1);
+	lab->fwd.ports[0].info.mtu = 1500;
 	/* no more than so many in a while */
 	rill_fwd_tick(&lab->fwd);
 	unsigned long long before = COUNTED(lab, answered);
@@ -344,6 +353,16 @@ static void *malformed(void *arg)
 	send_raw(lab, p);
 	send_raw(lab, make_ip(lab, group, 64, 28));
 	send_raw(lab, make_ip(lab, own, 64, 28));
+	p = make_ip(lab, own, 64, 28);
+	uint8_t *ip = p->data + FWD_ETH_LEN;
+
+	memcpy(ip + 12, group, 4); /* an echo from a group, that nobody is to answer */
+	ip[9] = 1;
+	fwd_put16(ip + 10, 0);
+	fwd_put16(ip + 10, rill_fwd_checksum(ip, 20));
+	ip[20] = 8;
+	fwd_put16(ip + 22, rill_fwd_checksum(ip + 20, 8));
+	send_raw(lab, p);
 	p = make_ip(lab, b, 64, 28);
 	fwd_put16(p->data + 12, 0x86dd);
 	send_raw(lab, p);
@@ -361,10 +380,89 @@ static void test_malformed(void **state)
 	open_lab(&lab, 2, false, true, 1);
 	run(&lab, malformed);
 	assert_int_equal(COUNTED(&lab, malformed), 6);
-	assert_int_equal(COUNTED(&lab, not_ours), 1);
+	assert_int_equal(COUNTED(&lab, not_ours), 2);
+	assert_int_equal(COUNTED(&lab, answered), 0);
 	assert_int_equal(COUNTED(&lab, to_self), 1);
 	assert_int_equal(COUNTED(&lab, not_ip), 1);
 	assert_int_equal(COUNTED(&lab, forwarded), 0);
+	close_lab(&lab);
+}
+
+/* As it would come from a NIC that can more than memory. */
+static void handle(struct lab *lab, struct rill_pkt *p, uint16_t flags)
+{
+	struct fwd_lane *lane = &lab->fwd.lanes[0];
+	/* in its own memory, as it would be */
+	struct rill_pkt *copy = rill_port_copy(lab->fwd.ports[0].port, 0, p);
+
+	RILL_ASSERT(copy);
+	rill_pkt_free(&p, 1);
+	copy->flags |= flags;
+	pthread_mutex_lock(&lane->lock);
+	lab->fwd.handle(&lab->fwd.ports[0], lane, copy);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+static void *offloaded(void *arg)
+{
+	static const uint8_t b[4] = {198, 18, 2, 2}, own[4] = {198, 18, 1, 1};
+	struct lab *lab = arg;
+	struct rill_pkt *p = make_ip(lab, b, 64, 28);
+
+	/* another net's, with the tag beside it */
+	p->meta.vlan_tci = 7;
+	handle(lab, p, RILL_PKT_VLAN);
+	RILL_ASSERT_CMP(COUNTED(lab, not_ip), ==, 1u);
+	/* one header for many, each of which fits; and each of which does not */
+	lab->fwd.ports[1].info.mtu = 1000;
+	p = make_ip(lab, b, 64, 1400);
+	p->meta.gso_size = 1000 - 28;
+	handle(lab, p, RILL_PKT_GSO);
+	RILL_ASSERT_CMP(COUNTED(lab, too_big), ==, 0u);
+	p = make_ip(lab, b, 64, 1400);
+	p->meta.gso_size = 1001 - 28;
+	handle(lab, p, RILL_PKT_GSO);
+	RILL_ASSERT_CMP(COUNTED(lab, too_big), ==, 1u);
+	/* what is to be sent goes with the next burst */
+	send_raw(lab, make_ip(lab, own, 64, 28));
+	answer_arp(lab);
+	expect_error(lab, ICMP_UNREACHABLE, 4, 1000);
+	return NULL;
+}
+
+static void test_offloaded(void **state)
+{
+	struct lab lab;
+
+	open_lab(&lab, 2, false, true, 1);
+	run(&lab, offloaded);
+	close_lab(&lab);
+}
+
+/* Of packets for those who do not answer only so many are kept; for who comes late there is room.
+ */
+static void *ask_for_many(void *arg)
+{
+	uint8_t dst[4] = {198, 18, 2, 2};
+	struct lab *lab = arg;
+
+	for (dst[3] = 10; dst[3] < 250; dst[3]++)
+		send_raw(lab, make_ip(lab, dst, 64, 28));
+	dst[3] = 2;
+	send_raw(lab, make_ip(lab, dst, 64, 28));
+	while (COUNTED(lab, forwarded) == 0)
+		rill_sleep(RILL_MS);
+	RILL_ASSERT_CMP(COUNTED(lab, unresolved), ==, 241u - 128);
+	return NULL;
+}
+
+static void test_nobody_there(void **state)
+{
+	struct lab lab;
+
+	open_lab(&lab, 2, false, true, 1);
+	lab.b = host(&lab, 1, B_IP "/24", "198.18.2.1");
+	run(&lab, ask_for_many);
 	close_lab(&lab);
 }
 
@@ -413,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_patch),	  cmocka_unit_test(test_bridge),
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_malformed), cmocka_unit_test(test_checksum_update),
+		cmocka_unit_test(test_offloaded), cmocka_unit_test(test_nobody_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

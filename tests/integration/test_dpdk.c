@@ -77,7 +77,6 @@ static int run_server(const char *pid)
 	struct rill_runtime *rt;
 	struct rill_net *net;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	name_nics(atoi(pid));
 	start(&rt, &net, nic[0], SERVER "/24", RILL_IDLE_ADAPTIVE);
 	rill_block_on(rt, serve, net, NULL);
@@ -87,15 +86,19 @@ static int run_server(const char *pid)
 static pid_t start_server(void)
 {
 	char arg[16];
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	snprintf(arg, sizeof(arg), "%d", (int)getpid());
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		execl("/proc/self/exe", "test_net_dpdk", arg, NULL);
+		/* It must not outlive this program, however that ends. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent)
+			execl("/proc/self/exe", "test_net_dpdk", arg, NULL);
 		_exit(1);
 	}
+	assert_true(pid > 0);
 	return pid;
 }
 

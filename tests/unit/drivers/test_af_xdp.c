@@ -227,6 +227,38 @@ static void test_ip6_and_neighbour_discovery(void **state)
 	rill_nic_close(nic);
 }
 
+static size_t other_frame(uint8_t *frame, uint16_t ethertype)
+{
+	size_t len = arp_request(frame, IP_KERNEL);
+
+	frame[12] = (uint8_t)(ethertype >> 8);
+	frame[13] = (uint8_t)ethertype;
+	return len;
+}
+
+/* An empty rule, as those who bridge have it. */
+static void test_everything(void **state)
+{
+	struct rill_nic *nic = nic_open(1, "");
+	struct rill_flow_rule all = {.proto = 0}, half = {.proto = IPPROTO_UDP};
+	uint8_t frame[128];
+
+	assert_int_equal(nic->driver->flow_del(nic, &all), -ENOENT);
+	assert_int_equal(nic->driver->flow_add(nic, &half), -EINVAL);
+	flow_add(nic, IP_RILL, IPPROTO_UDP, 7000);
+	assert_int_equal(nic->driver->flow_add(nic, &all), 0);
+	expect_rill(nic, frame, udp(nic, frame, IP_RILL, 7000));
+	expect_rill(nic, frame, udp(nic, frame, IP_KERNEL, 7001));
+	expect_rill(nic, frame, arp_request(frame, IP_KERNEL));
+	expect_rill(nic, frame, ip6_frame(frame, 135, 2));
+	expect_rill(nic, frame, other_frame(frame, 0x88cc));
+	assert_int_equal(nic->driver->flow_del(nic, &all), 0);
+	expect_kernel(nic, frame, other_frame(frame, 0x88cc));
+	expect_kernel(nic, frame, udp(nic, frame, IP_KERNEL, 7001));
+	expect_rill(nic, frame, udp(nic, frame, IP_RILL, 7000));
+	rill_nic_close(nic);
+}
+
 static void test_counters(void **state)
 {
 	struct rill_nic *nic = nic_open(1, "");
@@ -552,6 +584,7 @@ int main(void)
 		cmocka_unit_test(test_fragments_follow_rules_without_port),
 		cmocka_unit_test(test_arp_for_owned_address),
 		cmocka_unit_test(test_ip6_and_neighbour_discovery),
+		cmocka_unit_test(test_everything),
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_transmit),
 		cmocka_unit_test(test_transmit_shared_and_foreign),

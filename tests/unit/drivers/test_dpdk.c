@@ -26,6 +26,8 @@
 #include "testnet.h"
 
 #define FRAME_LEN 90
+/* Other processes start EAL meanwhile. */
+#define PATIENCE_MS 30000
 
 /* ---- helpers ---- */
 
@@ -42,7 +44,7 @@ static struct rill_buf *receive_on(struct rill_nic *nic, unsigned queue)
 {
 	struct rill_buf *b;
 
-	for (uint64_t end = now_ms() + TESTNET_PATIENCE_MS; now_ms() < end; sched_yield())
+	for (uint64_t end = now_ms() + PATIENCE_MS; now_ms() < end; sched_yield())
 		if (nic->driver->rx_burst(nic->queues[queue], &b, 1) == 1)
 			return b;
 	return NULL;
@@ -62,7 +64,7 @@ static void wait_link(struct rill_nic *nic, bool up)
 {
 	struct rill_nic_link link = {0};
 
-	for (uint64_t end = now_ms() + TESTNET_PATIENCE_MS; now_ms() < end; sched_yield()) {
+	for (uint64_t end = now_ms() + PATIENCE_MS; now_ms() < end; sched_yield()) {
 		struct rill_buf *b;
 
 		/* Shared-memory PMDs send only into what the other end has posted by receiving. */
@@ -193,6 +195,8 @@ static void child_error(const char *spec, const char *eal, char *error, char *ou
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
+		/* The parent waits for what it says. */
+		alarm(PATIENCE_MS / 1000);
 		dup2(said[1], 1);
 		dup2(said[1], 2);
 		setenv("RILL_DPDK_EAL", eal, 1);
@@ -371,8 +375,7 @@ static void check_pieces(struct rill_nic *from, struct rill_nic *to)
 	assert_memory_equal(in->data, whole, sizeof(whole));
 	put(to, in);
 	/* Some PMDs let go of what they sent when they send more. */
-	for (uint64_t end = now_ms() + TESTNET_PATIENCE_MS;
-	     !rill_buf_exclusive(body) && now_ms() < end;) {
+	for (uint64_t end = now_ms() + PATIENCE_MS; !rill_buf_exclusive(body) && now_ms() < end;) {
 		send_one(from, make_frame(pool, FRAME_LEN, 0));
 		in = receive(to);
 		assert_non_null(in);
@@ -428,6 +431,41 @@ static void test_unsendable(void **state)
 	in = receive(nic);
 	assert_int_equal(testnet_tag(in->data, in->len), 10);
 	put(nic, in);
+	assert_all_back(nic, 0);
+	rill_nic_close(nic);
+}
+
+/* What a packet wants of the NIC may be nonsense: it is dropped, and nothing beside it written. */
+static void test_false_offloads(void **state)
+{
+	static const struct {
+		uint16_t flags, start, offset;
+		unsigned dropped;
+	} frames[] = {
+		{RILL_BUF_CSUM_PARTIAL, 34, 16, 0},    {RILL_BUF_CSUM_PARTIAL, 34, 6, 0},
+		{RILL_BUF_CSUM_PARTIAL, 65535, 16, 1}, {RILL_BUF_CSUM_PARTIAL, 34, 65535, 1},
+		{RILL_BUF_CSUM_PARTIAL, 71, 16, 1},    {RILL_BUF_CSUM_PARTIAL, 70, 16, 0},
+		{RILL_BUF_CSUM_PARTIAL, 13, 6, 1},     {RILL_BUF_CSUM_PARTIAL, 33, 6, 1},
+		{RILL_BUF_CSUM_PARTIAL, 34, 2, 1},     {RILL_BUF_GSO, 34, 16, 1},
+	};
+	struct rill_nic *nic = testnet_nic_open("dpdk:net_ring0", 1);
+
+	for (size_t i = 0; i < RILL_ARRAY_SIZE(frames); i++) {
+		uint64_t before = nic->queues[0]->stats.tx_dropped;
+		struct rill_buf *b = make_frame(nic->queues[0]->pool, FRAME_LEN, 14), *in;
+
+		b->flags = frames[i].flags;
+		b->csum_start = frames[i].start;
+		b->csum_offset = frames[i].offset;
+		rill_buf_meta(b)->gso_size = 0;
+		send_one(nic, b);
+		assert_int_equal(nic->queues[0]->stats.tx_dropped - before, frames[i].dropped);
+		if (frames[i].dropped)
+			continue;
+		in = receive(nic);
+		assert_int_equal(testnet_tag(in->data, in->len), 14);
+		put(nic, in);
+	}
 	assert_all_back(nic, 0);
 	rill_nic_close(nic);
 }
@@ -579,6 +617,45 @@ static void test_memif(void **state)
 	rill_nic_close(server);
 }
 
+/* Two servers at one socket, by their ids: when the first one closes the other is still heard. */
+static void test_memif_shared_socket(void **state)
+{
+	struct rill_nic *first = open_memif("server", 1), *second, *client;
+	char spec[160];
+
+	snprintf(
+		spec, sizeof(spec),
+		"dpdk:net_memif1,id=1,role=server,socket=/tmp/rill-test-dpdk-%d,socket-abstract=no",
+		(int)getpid());
+	second = testnet_nic_open(spec, 1);
+	rill_nic_close(first);
+	snprintf(
+		spec, sizeof(spec),
+		"dpdk:net_memif2,id=1,role=client,socket=/tmp/rill-test-dpdk-%d,socket-abstract=no",
+		(int)getpid());
+	client = testnet_nic_open(spec, 1);
+	wait_link(second, true);
+	wait_link(client, true);
+	exchange(client, second, 22);
+	rill_nic_close(client);
+	rill_nic_close(second);
+}
+
+/* What lies where the socket is to be is removed if it is a socket that nobody listens at. */
+static void test_memif_spares_files(void **state)
+{
+	char path[] = "/tmp/rill-test-dpdk-XXXXXX", spec[160];
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(spec, sizeof(spec), "dpdk:net_memif9,role=server,socket=%s,socket-abstract=no",
+		 path);
+	assert_error(spec, 0, "net_memif9");
+	assert_int_equal(access(path, F_OK), 0);
+	unlink(path);
+}
+
 static void test_memif_queues(void **state)
 {
 	struct rill_nic *server = open_memif("server", 2);
@@ -608,7 +685,6 @@ static int run_echo(const char *spec)
 	struct rill_nic *nic = testnet_nic_open(spec, 1);
 	struct rill_buf *bufs[32];
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {
 		unsigned n = nic->driver->rx_burst(nic->queues[0], bufs, 32), sent;
 
@@ -623,12 +699,15 @@ static int run_echo(const char *spec)
 
 static pid_t start_echo(const char *spec)
 {
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		execl("/proc/self/exe", "test_drivers_dpdk", spec, NULL);
+		/* It must not outlive this program, however that ends. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent)
+			execl("/proc/self/exe", "test_drivers_dpdk", spec, NULL);
 		_exit(1);
 	}
 	assert_true(pid > 0);
@@ -646,7 +725,7 @@ static void echo(struct rill_nic *nic, uint32_t tag)
 {
 	struct rill_buf *b;
 
-	for (uint64_t end = now_ms() + TESTNET_PATIENCE_MS; now_ms() < end; sched_yield()) {
+	for (uint64_t end = now_ms() + PATIENCE_MS; now_ms() < end; sched_yield()) {
 		b = make_frame(nic->queues[0]->pool, FRAME_LEN, tag);
 		if (nic->driver->tx_burst(nic->queues[0], &b, 1) == 0)
 			put(nic, b);
@@ -842,11 +921,14 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_unsendable),
+		cmocka_unit_test(test_false_offloads),
 		cmocka_unit_test(test_close_with_buffers_elsewhere),
 		cmocka_unit_test(test_null),
 		cmocka_unit_test(test_dry_pool),
 		cmocka_unit_test(test_naps),
 		cmocka_unit_test(test_memif),
+		cmocka_unit_test(test_memif_shared_socket),
+		cmocka_unit_test(test_memif_spares_files),
 		cmocka_unit_test(test_memif_peer_restart),
 		cmocka_unit_test(test_memif_client_restart),
 		cmocka_unit_test(test_memif_queues),

@@ -65,6 +65,46 @@ static void check_kernel(struct rill_nic *nic, const char *ifname)
 	close(fd);
 }
 
+/* Arms the queue, once nothing is there any more. */
+static void arm(struct rill_nic *nic)
+{
+	struct rill_nic_queue *q = nic->queues[0];
+	struct rill_buf *in;
+
+	while (!nic->driver->rx_arm(q)) {
+		nic->driver->rx_disarm(q);
+		while (nic->driver->rx_burst(q, &in, 1))
+			put(nic, in);
+	}
+}
+
+/* Without: naps, none of them longer than rill.nap, and not with something there. */
+static void check_nap(struct rill_nic *nic, const char *ifname)
+{
+	static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	const struct rill_driver *d = nic->driver;
+	struct rill_nic_queue *q = nic->queues[0];
+	uint64_t end = now_ms() + TESTNET_PATIENCE_MS;
+	int fd = testnet_raw_open(ifname);
+	struct rill_buf *in;
+	uint8_t frame[128];
+	size_t len = testnet_udp4(frame, everybody, 0xc6120001, 9, 90);
+
+	assert_int_equal(d->rx_fd(q), -1);
+	arm(nic);
+	for (unsigned i = 0; i < 20; i++)
+		assert_in_range(d->rx_next(q) - q->now_ns, 1, 1000000);
+	d->rx_disarm(q);
+	testnet_raw_send(fd, frame, len);
+	while (d->rx_arm(q) && now_ms() < end)
+		d->rx_disarm(q);
+	d->rx_disarm(q);
+	in = receive_tag(nic, 90);
+	assert_non_null(in);
+	put(nic, in);
+	close(fd);
+}
+
 /* With rx interrupts: what arrives makes the descriptor readable. */
 static void check_wake(struct rill_nic *nic, const char *ifname)
 {
@@ -81,11 +121,7 @@ static void check_wake(struct rill_nic *nic, const char *ifname)
 	assert_int_equal(d->rx_next(q), UINT64_MAX);
 	for (uint32_t round = 0; round < 3; round++) {
 		len = testnet_udp4(frame, everybody, 0xc6120001, 9, 80 + round);
-		while (!d->rx_arm(q)) {
-			d->rx_disarm(q);
-			while (d->rx_burst(q, &in, 1))
-				put(nic, in);
-		}
+		arm(nic);
 		testnet_raw_send(fd, frame, len);
 		assert_int_equal(poll(&p, 1, TESTNET_PATIENCE_MS), 1);
 		d->rx_disarm(q);
@@ -102,8 +138,11 @@ static void test_tap(void **state)
 
 	testnet_run("ip link set dev rilldtap up");
 	check_kernel(nic, "rilldtap");
-	assert_non_null(strstr(nic->describe, "rx-interrupts"));
-	check_wake(nic, "rilldtap");
+	/* DPDK 22.11's has none to switch on. */
+	if (strstr(nic->describe, "rx-interrupts"))
+		check_wake(nic, "rilldtap");
+	else
+		check_nap(nic, "rilldtap");
 	rill_nic_close(nic);
 }
 

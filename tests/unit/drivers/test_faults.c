@@ -71,7 +71,7 @@ static int no_descriptors(void)
 	return limited(RLIMIT_NOFILE, 6, "mem:few");
 }
 
-#ifndef RILL_ASAN
+#if !defined(RILL_ASAN) && !defined(RILL_TSAN)
 static int no_memory(void)
 {
 	return limited(RLIMIT_AS, (rlim_t)512 << 20, "mem:big,bufs=4194304");

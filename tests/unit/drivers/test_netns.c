@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +112,46 @@ static void test_failures_come_back(void **state)
 	assert_non_null(strstr(error, "ended early"));
 }
 
+static int make_three(struct rill_netns_job *job, char *text)
+{
+	struct rlimit r;
+
+	getrlimit(RLIMIT_NOFILE, &r);
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	make_pipe(job, text);
+	job->fds[1] = dup(job->fds[0]);
+	return 0;
+}
+
+/* There is room for two of three: the third is none, and not what lay in memory there. */
+static void test_no_room_for_descriptors(void **state)
+{
+	struct rill_netns_job job = job_of(HERE, make_three);
+	struct rlimit before, few;
+	int room[3], r;
+
+	/* For a pair of sockets, one of which is closed by then, and the namespace. */
+	for (unsigned i = 0; i < 3; i++)
+		room[i] = open("/dev/null", O_RDONLY);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(close(room[i]), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){(rlim_t)room[2] + 1, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	r = rill_netns_run(&job, error);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	if (r == -EPERM) {
+		print_message("skipped: %s\n", error);
+		skip();
+	}
+	assert_int_equal(r, -EMFILE);
+	assert_non_null(strstr(error, "too many open files"));
+	assert_int_equal(close(fds[0]), 0);
+	assert_int_equal(close(fds[1]), 0);
+	assert_int_equal(fds[2], -1);
+}
+
 static void test_places_that_are_not(void **state)
 {
 	struct rill_netns_job job = job_of("no-such-namespace", make_pipe);
@@ -129,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_descriptors_and_facts_come_back),
 		cmocka_unit_test(test_failures_come_back),
+		cmocka_unit_test(test_no_room_for_descriptors),
 		cmocka_unit_test(test_places_that_are_not),
 	};
 

@@ -296,6 +296,22 @@ static void test_order_is_the_files(void **state)
 	rill_nic_close(nic);
 }
 
+/* A gap that no clock can measure: never, and not long ago. */
+static void test_a_gap_too_long(void **state)
+{
+	const struct recorded r[] = {{0, 60}, {(UINT32_MAX - START_S) * NS_PER_SEC, 61}};
+	struct rill_nic *nic;
+
+	write_pcap(r, 2, MAGIC_MICRO, 1000);
+	for (unsigned i = 0; i < 2; i++) {
+		nic = open_with(i ? ",bps=1" : ",factor=0.000001");
+		rill_buf_put(take(nic, i ? UINT64_MAX - 479 * NS_PER_SEC : NOW));
+		assert_int_equal(next_due(nic, UINT64_MAX - 1), UINT64_MAX);
+		assert_null(take(nic, UINT64_MAX - 1));
+		rill_nic_close(nic);
+	}
+}
+
 static void note_counter(const char *name, uint64_t value, void *ctx)
 {
 	uint64_t *counters = ctx;
@@ -498,6 +514,7 @@ int main(void)
 		cmocka_unit_test(test_factor_and_rates),
 		cmocka_unit_test(test_loops),
 		cmocka_unit_test(test_order_is_the_files),
+		cmocka_unit_test(test_a_gap_too_long),
 		cmocka_unit_test(test_schedule_error),
 		cmocka_unit_test(test_write_and_read_again),
 		cmocka_unit_test(test_blocks_have_room),

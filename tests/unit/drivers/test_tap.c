@@ -33,7 +33,10 @@ static void test_frames_both_ways(void **state)
 	size_t len = testnet_udp4(frame, nic->mac, 0xc6120001, 7, 0xabc1);
 
 	assert_int_equal(nic->mtu, 1500);
-	assert_int_equal(nic->caps, RILL_NIC_RX_CSUM | RILL_NIC_TX_CSUM);
+	/* segments of UDP: from Linux 6.2 on */
+	assert_int_equal(nic->caps | RILL_NIC_TX_USO,
+			 RILL_NIC_RX_CSUM | RILL_NIC_TX_CSUM | RILL_NIC_TX_SEGS | RILL_NIC_TX_TSO |
+				 RILL_NIC_TX_USO | RILL_NIC_RX_SEGS | RILL_NIC_RX_LRO);
 	assert_int_equal(rill_netdev_mac("rill0", kernel_mac), 0);
 	assert_memory_not_equal(nic->mac, kernel_mac, 6);
 	assert_int_equal(nic->mac[0] & 3, 2);

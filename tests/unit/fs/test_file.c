@@ -175,7 +175,15 @@ static void *beneath(void *folder)
 	CHECK_OK(rill_fs_symlink("/etc/passwd", fs_path(folder, "out")));
 	CHECK_OK(rill_file_open(folder, &dir, &root));
 	o.at = root;
-	CHECK_OK(rill_file_open("inside", &o, &f));
+	int r = rill_file_open("inside", &o, &f);
+
+	/* Without openat2(2) such a wish is refused, and not ignored. */
+	if (r == -ENOSYS) {
+		print_message("no openat2 here: RESOLVE flags are not tried\n");
+		CHECK_OK(rill_file_close(root));
+		return NULL;
+	}
+	CHECK_OK(r);
 	CHECK_OK(rill_file_close(f));
 	CHECK(rill_file_open("../inside", &o, &f), ==, -EXDEV);
 	CHECK(rill_file_open("out", &o, &f), ==, -EXDEV);

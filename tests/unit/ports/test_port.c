@@ -240,6 +240,41 @@ static void test_many_receivers(void **state)
 	port_lab_run_in(&(struct lab_options){.more = ",ring=512", .workers = 1}, crowd_task);
 }
 
+/*
+ * One packet, and no more: what came with it is for the others who wait. Without a time limit, at
+ * whose end they would look for themselves.
+ */
+static void *receive_one(void *arg)
+{
+	struct rill_pkt *p = port_lab_recv(arg, B);
+
+	rill_pkt_free(&p, 1);
+	return NULL;
+}
+
+static void *share_a_burst(void *arg)
+{
+	struct lab *lab = arg;
+	struct rill_task *tasks[3];
+	struct rill_pkt *pkts[3];
+
+	for (unsigned i = 0; i < 3; i++)
+		RILL_ASSERT_CMP(rill_spawn(receive_one, lab, &tasks[i]), ==, 0);
+	rill_sleep(2 * RILL_MS);
+	for (unsigned i = 0; i < 3; i++)
+		pkts[i] = port_lab_make(lab, A, 0, i);
+	RILL_ASSERT_CMP(rill_port_send(lab->port[A], 0, pkts, 3, 0), ==, 3);
+	for (unsigned i = 0; i < 3; i++)
+		rill_join(tasks[i], NULL);
+	return NULL;
+}
+
+static void test_receivers_share_a_burst(void **state)
+{
+	port_lab_run_in(&(struct lab_options){0}, share_a_burst);
+	port_lab_run_in(&(struct lab_options){.workers = 2}, share_a_burst);
+}
+
 /* ---- handler ---- */
 
 static unsigned bounce(struct rill_port *port, unsigned queue, struct rill_pkt **pkts, unsigned n,
@@ -325,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_select),
 		cmocka_unit_test(test_plain_thread),
 		cmocka_unit_test(test_many_receivers),
+		cmocka_unit_test(test_receivers_share_a_burst),
 		cmocka_unit_test(test_handler),
 		cmocka_unit_test(test_handler_leaves_some),
 	};

@@ -149,6 +149,25 @@ static void a_segment_in_several_buffers_is_one(void **state)
 	}
 }
 
+/* What a NIC says besides of single frames is no reason to take them one by one. */
+static void hashed_and_stamped_ones_are_a_run(void **state)
+{
+	struct pair *p = *state;
+	struct rill_buf *bufs[3];
+	uint8_t f[PAYLOAD + 100];
+
+	for (uint32_t i = 0; i < 3; i++) {
+		uint32_t len = make_segment(p, f, 500, 500 * i, 0x10);
+
+		bufs[i] = rill_buf_alloc(&p->receiver.pool);
+		memcpy(rill_buf_append(bufs[i], len), f, len);
+		bufs[i]->flags |= RILL_BUF_HASH | RILL_BUF_HW_TIME;
+	}
+	assert_int_equal(rill_gro_take(&p->receiver.core, bufs, 3), 3);
+	rill_core_settle(&p->receiver.core);
+	assert_int_equal(p->receiver.conn->tcb.rcv_queued, 1500);
+}
+
 /* Not predicted, and longer than a buffer: it becomes several. */
 static void out_of_order_and_long(void **state)
 {
@@ -306,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, open_pair, close_pair)
 		T(a_segment_in_several_buffers_is_one),
+		T(hashed_and_stamped_ones_are_a_run),
 		T(out_of_order_and_long),
 		T(not_beyond_the_quota),
 		T(wrong_sums_are_dropped),
