@@ -12,7 +12,8 @@
 
 const char rill_cli_options_help[] =
 	"NIC and runtime:\n"
-	"  --nic SPEC           mem:NAME, tap:NAME, af_xdp:NAME, dpdk:DEVICE (default " RILL_CLI_NIC ")\n"
+	"  --nic SPEC           mem:NAME, tap:NAME, af_xdp:NAME, dpdk:DEVICE\n"
+	"                       (default " RILL_CLI_NIC ")\n"
 	"  --addr CIDR          own address with prefix length, such as 198.18.0.1/24\n"
 	"  --gateway IP         next hop for everything outside the prefix\n"
 	"  --queues N           NIC queues to open (default: as many as NIC and workers allow)\n"
