@@ -381,13 +381,15 @@ int main(void)
 		cmocka_unit_test(test_persistent),
 		cmocka_unit_test(test_link),
 	};
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	int fd;
 
+	/* First: where this is impossible, closing a tun descriptor may be, too. */
+	testnet_isolate();
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		printf("skipped: /dev/net/tun: %s\n", strerror(errno));
 		return TESTNET_SKIP;
 	}
 	close(fd);
-	testnet_isolate();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
