@@ -238,7 +238,7 @@ static void *send_stream(void *arg)
 
 static void receive_stream(struct rill_tcp *c, uint64_t seed, size_t len)
 {
-	static __thread uint8_t buf[5000];
+	uint8_t buf[5000];
 	size_t done = 0;
 	ssize_t n;
 
